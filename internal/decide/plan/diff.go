@@ -1,0 +1,108 @@
+package plan
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+)
+
+// Verb is what to do with an object.
+type Verb string
+
+const (
+	Add    Verb = "add"
+	Change Verb = "change" // same key, other text
+	Remove Verb = "remove"
+)
+
+// Op is one operation. Old is set for Change.
+type Op struct {
+	Verb   Verb
+	Object Object
+	Old    Object
+}
+
+func (op Op) String() string { return string(op.Verb) + " " + op.Object.String() }
+
+// Objects is a set of objects by key.
+type Objects map[string]Object
+
+// Put adds objects, a later one with the same key wins.
+func (os Objects) Put(objects ...Object) {
+	for _, o := range objects {
+		os[o.Key()] = o
+	}
+}
+
+// Diff gives the operations that turn current into desired, in the order in
+// which they have to be done: additions and changes by ascending Kind, then
+// removals by descending Kind. Its cost is that of the sets it is given, so
+// callers give it only the part that may have changed.
+func Diff(current, desired Objects) []Op {
+	var put, drop []Op
+	for key, want := range desired {
+		have, ok := current[key]
+		switch {
+		case !ok:
+			put = append(put, Op{Verb: Add, Object: want})
+		case !Same(have, want):
+			put = append(put, Op{Verb: Change, Object: want, Old: have})
+		}
+	}
+	for key, have := range current {
+		if _, ok := desired[key]; !ok {
+			drop = append(drop, Op{Verb: Remove, Object: have})
+		}
+	}
+	Sort(put)
+	Sort(drop)
+	slices.Reverse(drop)
+	return append(put, drop...)
+}
+
+// Sort orders operations by namespace kind first, then by Kind and Key, so that
+// a plan reads the same every time.
+func Sort(ops []Op) {
+	slices.SortFunc(ops, func(a, b Op) int {
+		return cmp.Or(cmp.Compare(a.Object.Kind(), b.Object.Kind()), cmp.Compare(a.Object.Key(), b.Object.Key()))
+	})
+}
+
+// Same says whether two objects of one key are the same kernel state. A chain
+// that was read back from the kernel is known by its fingerprint alone.
+func Same(a, b Object) bool {
+	ca, ok1 := a.(Chain)
+	cb, ok2 := b.(Chain)
+	if ok1 && ok2 {
+		return ca.Fingerprint() == cb.Fingerprint()
+	}
+	return a.String() == b.String()
+}
+
+// Fingerprint identifies a rule's text: 16 hex digits.
+func (r Rule) Fingerprint() string { return fingerprint(r.String()) }
+
+// Fingerprint identifies a chain's hook and rules. A chain read back from the
+// kernel carries only the fingerprints of its rules, in Seen.
+func (o Chain) Fingerprint() string {
+	s := ""
+	if o.Hook != nil {
+		s = "hook " + o.Hook.Hook + ";"
+	}
+	if o.Seen != nil {
+		for _, seen := range o.Seen {
+			s += seen + ";"
+		}
+		return fingerprint(s)
+	}
+	for _, r := range o.Rules {
+		s += r.Fingerprint() + ";"
+	}
+	return fingerprint(s)
+}
+
+func fingerprint(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:8])
+}
