@@ -1,0 +1,86 @@
+// Package proto is AWS's wire protocols, both directions: a request becomes an
+// Input, an Output becomes an answer, and for our own client the reverse.
+// Invariant: a codec knows names, types and bounds, never a resource; whatever
+// comes from outside is bounded before it is looked at, and what is refused is
+// refused with the code and text of AWS.
+//
+// One protocol is one value of type Protocol. Here are EC2 (ec2.go) and Query
+// (query.go: sts, later iam, elbv2, autoscaling), which share form.go, decode.go
+// and encode.go for requests and xmlwrite.go and xmlread.go for answers. REST-XML
+// (route53) will be restxml.go: a route table in front, xmlread.go for bodies in,
+// xmlwrite.go for bodies out. JSON 1.1 will be json.go over the same shapes.
+//
+// Types describe themselves by struct tags (shape.go); a description is built when
+// a type is first seen, so that a process that serves three actions pays for three.
+package proto
+
+import (
+	"bytes"
+	"sort"
+	"sync"
+
+	"github.com/localvpc/localvpc/internal/base/awserr"
+)
+
+// API is one service as its codecs see it. Values are made by wiregen; they are
+// safe for concurrent use and must not be copied.
+type API struct {
+	Service   string // "ec2", the name in the model
+	Version   string // "2016-11-15"
+	Namespace string // of the answers' root element
+	Protocol  Protocol
+
+	Actions []Action              // actions with types, sorted by name
+	Names   []string              // names of all actions of the service, sorted
+	Enum    func(string) []string // values of an enum; nil: open
+	shapes  sync.Map              // reflect.Type → *shape
+}
+
+// Action is one operation of a service.
+type Action struct {
+	Name      string
+	NewInput  func() any // *NameInput
+	NewOutput func() any // *NameOutput
+}
+
+// Protocol is one of AWS's wire protocols.
+type Protocol interface {
+	// Action names the action that a request asks for.
+	Action(*API, *Request) (string, error)
+	// DecodeInput fills in (*ActionInput) from a request. The error is an *awserr.Error.
+	DecodeInput(a *API, action string, r *Request, in any) error
+	// EncodeOutput writes the body of a successful answer. out is *ActionOutput.
+	EncodeOutput(b *bytes.Buffer, a *API, action, requestID string, out any)
+	// EncodeError writes the body of an error answer.
+	EncodeError(b *bytes.Buffer, a *API, requestID string, err *awserr.Error)
+	// ContentType is that of both answers.
+	ContentType() string
+
+	// EncodeInput writes the body of a request: the client's side.
+	EncodeInput(b *bytes.Buffer, a *API, action string, in any)
+	// DecodeOutput fills out (*ActionOutput) from an answer's body.
+	DecodeOutput(a *API, action string, body []byte, out any) error
+	// DecodeError reads an error answer; the result is never nil.
+	DecodeError(a *API, status int, body []byte) *awserr.Error
+}
+
+// Lookup returns the action of that name if there are types for it.
+func (a *API) Lookup(name string) (*Action, bool) {
+	i := sort.Search(len(a.Actions), func(i int) bool { return a.Actions[i].Name >= name })
+	if i == len(a.Actions) || a.Actions[i].Name != name {
+		return nil, false
+	}
+	return &a.Actions[i], true
+}
+
+// Known says whether the service has an action of that name, typed or not.
+func (a *API) Known(name string) bool {
+	i := sort.SearchStrings(a.Names, name)
+	return i < len(a.Names) && a.Names[i] == name
+}
+
+// InvalidAction is the answer to an action that is unknown or not served: AWS's
+// own for a name that an endpoint does not know.
+func InvalidAction(name string) *awserr.Error {
+	return awserr.New("InvalidAction", "The action %s is not valid for this web service.", name)
+}
