@@ -36,11 +36,12 @@ func (os Objects) Put(objects ...Object) {
 }
 
 // Diff gives the operations that turn current into desired, in the order in
-// which they have to be done: additions and changes by ascending Kind, then
-// removals by descending Kind. Its cost is that of the sets it is given, so
-// callers give it only the part that may have changed.
+// which they have to be done: removals of elements, because a set refuses an
+// interval that overlaps one it still holds; additions and changes by ascending
+// Kind; the other removals by descending Kind. Its cost is that of the sets it is
+// given, so callers give it only the part that may have changed.
 func Diff(current, desired Objects) []Op {
-	var put, drop []Op
+	var first, put, drop []Op
 	for key, want := range desired {
 		have, ok := current[key]
 		switch {
@@ -51,14 +52,21 @@ func Diff(current, desired Objects) []Op {
 		}
 	}
 	for key, have := range current {
-		if _, ok := desired[key]; !ok {
-			drop = append(drop, Op{Verb: Remove, Object: have})
+		if _, ok := desired[key]; ok {
+			continue
+		}
+		op := Op{Verb: Remove, Object: have}
+		if have.Kind() == KindElement {
+			first = append(first, op)
+		} else {
+			drop = append(drop, op)
 		}
 	}
+	Sort(first)
 	Sort(put)
 	Sort(drop)
 	slices.Reverse(drop)
-	return append(put, drop...)
+	return slices.Concat(first, put, drop)
 }
 
 // Sort orders operations by namespace kind first, then by Kind and Key, so that
