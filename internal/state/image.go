@@ -4,7 +4,8 @@ package state
 // every one.
 type Image struct {
 	Meta
-	State          string // "available", "pending", "failed", "deregistered"
+	State          string      // "available", "pending", "failed", "deregistered"
+	StateReason    StateReason `json:",omitzero"` // why it failed
 	Name           string
 	Description    string `json:",omitempty"`
 	OwnerAlias     string `json:",omitempty"` // "amazon"
@@ -21,6 +22,7 @@ type Image struct {
 	EnaSupport     bool
 	BootMode       string   `json:",omitempty"`
 	ImdsSupport    string   `json:",omitempty"`
+	NoReboot       bool     `json:",omitempty"` // pending: capture the disk while the source runs
 	Parameters     []string `json:",omitempty"` // names of SSM public parameters that give its id
 }
 
