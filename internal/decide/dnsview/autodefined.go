@@ -1,0 +1,29 @@
+package dnsview
+
+// autodefined is the layer of zones that the resolver has in every VPC (Route 53
+// Developer Guide, "Domain names that Resolver creates autodefined system rules
+// for").
+type autodefined struct{}
+
+func (autodefined) at(v *View, domain Name) zone {
+	if z, ok := localZones[domain]; ok {
+		return z
+	}
+	if !amazonNames(v) {
+		return nil
+	}
+	if domain == v.domain {
+		return private{}
+	}
+	if z, ok := reverseAt(v.vpc, domain); ok {
+		return z
+	}
+	return nil
+}
+
+// amazonNames says whether the VPC's resolver knows the names that Amazon gives:
+// with either attribute off it "cannot resolve Amazon-provided private DNS
+// hostnames" (VPC User Guide, "DNS attributes for your VPC"). It is said that
+// AWS in fact goes on answering ip-… names with EnableDnsHostnames off; if that
+// is to be so here, it is changed here.
+func amazonNames(v *View) bool { return v.vpc.EnableDnsSupport && v.vpc.EnableDnsHostnames }

@@ -1,0 +1,86 @@
+// Package dnsview decides what a DNS question is answered with, by who asks.
+//
+// Invariant: pure. An answer depends on the state, on the vantage point and on
+// the question, and on nothing else; a name that is made from an address or an
+// instance is computed when it is asked for and stored nowhere; and every answer
+// names what decided it.
+package dnsview
+
+import "net/netip"
+
+// Type is a resource record type (RFC 1035 section 3.2.2 and the IANA registry
+// "Resource Record (RR) TYPEs").
+type Type uint16
+
+// The types that this package makes records of, and ANY (RFC 8482).
+const (
+	TypeA    Type = 1
+	TypeSOA  Type = 6
+	TypePTR  Type = 12
+	TypeAAAA Type = 28
+	TypeANY  Type = 255
+)
+
+// Rcode is a response code. Values over 15 need an OPT record (RFC 6891).
+type Rcode uint16
+
+// Response codes (RFC 1035 section 4.1.1, RFC 6891 section 9).
+const (
+	Success        Rcode = 0
+	FormatError    Rcode = 1
+	ServerFailure  Rcode = 2
+	NameError      Rcode = 3 // NXDOMAIN
+	NotImplemented Rcode = 4
+	Refused        Rcode = 5
+	BadVersion     Rcode = 16
+)
+
+// Question is one question of class IN.
+type Question struct {
+	Name    Name
+	Type    Type
+	Recurse bool // the RD bit
+}
+
+// Record is a resource record of class IN.
+type Record struct {
+	Name Name
+	Type Type
+	TTL  uint32 // seconds
+	Data string // RDATA as it travels, names in it not compressed
+}
+
+// Answer is what the asker gets. With no Rcode and no Answer records it is
+// NODATA: the name exists, but has nothing of that type.
+type Answer struct {
+	Rcode      Rcode
+	AA, RA     bool
+	Answer     []Record
+	Authority  []Record
+	Additional []Record
+	Because    []Cause // from the widest to the narrowest
+}
+
+// Decider is a kind of thing that decides about names.
+type Decider string
+
+// The deciders.
+const (
+	Autodefined     Decider = "autodefined"      // a zone that every VPC has: Domain
+	PublicTree      Decider = "public"           // the public tree: Domain
+	IPName          Decider = "ip-name"          // a name made from a private address: Addr
+	InstanceName    Decider = "resource-name"    // a name made from an instance id: ID, and Addr when there is one
+	ReverseName     Decider = "reverse"          // the name of an address: Addr
+	HostnamesOff    Decider = "dns-hostnames"    // EnableDnsHostnames of the VPC ID is off
+	ServiceName     Decider = "service"          // a link-local service of the VPC: Addr
+	NotRecursive    Decider = "not-recursive"    // the question does not ask for recursion
+	OutsideVpcRange Decider = "outside-vpc-cidr" // Addr is in no block of the VPC ID
+)
+
+// Cause is one thing that decided, with what is needed to find it.
+type Cause struct {
+	Decider Decider
+	Domain  Name
+	ID      string
+	Addr    netip.Addr
+}

@@ -1,0 +1,88 @@
+package dnsview
+
+import "github.com/localvpc/localvpc/internal/state"
+
+// View is what one vantage point sees of the names of one snapshot: here the
+// resolver of a VPC. It is cheap to make and may be used by several goroutines
+// at once.
+type View struct {
+	r      state.Reader
+	vpc    *state.Vpc
+	domain Name // of the Region's private names
+	layers []layer
+}
+
+// zone decides about all names in its domain for which there is no narrower one.
+type zone interface {
+	answer(*View, Question) Answer
+}
+
+// layer holds the zones of one kind; at gives the one whose domain is exactly
+// the name, or nil.
+type layer interface {
+	at(*View, Name) zone
+}
+
+// At makes the view of the resolver in a VPC. There is none when the VPC does
+// not exist, or when its EnableDnsSupport is off: then nothing answers at its
+// addresses (EC2 API Reference, ModifyVpcAttribute).
+func At(r state.Reader, vpc state.Key) (*View, bool) {
+	v, ok := state.Vpcs.Get(r, vpc)
+	if !ok || !v.EnableDnsSupport {
+		return nil, false
+	}
+	return &View{r: r, vpc: v, domain: mustName(Domain(v.Region)), layers: order[:]}, true
+}
+
+// order is who answers in a VPC when several know the same domain, first the one
+// who wins (Route 53 Developer Guide, "How Route 53 Resolver uses rules" and
+// "Considerations when working with a private hosted zone"): resolver rules,
+// private hosted zones, autodefined zones. The narrowest domain wins before
+// that, and the root is left to the public tree. The first two come with the
+// issues that bring their resources.
+var order = [...]layer{autodefined{}}
+
+// Answer decides. It never fails: an answer with an Rcode is an answer.
+func (v *View) Answer(q Question) Answer {
+	domain := q.Name
+	for domain != Root {
+		for _, l := range v.layers {
+			if z := l.at(v, domain); z != nil {
+				return z.answer(v, q)
+			}
+		}
+		_, domain = domain.First()
+	}
+	return public{}.answer(v, q)
+}
+
+// recursive starts an answer of the VPC's resolver: never authoritative, always
+// offering recursion.
+func recursive(because ...Cause) Answer {
+	return Answer{RA: true, Because: because}
+}
+
+// records answers a name that exists: with those of its records that have the
+// type, or with all for ANY; NODATA when none has.
+func (a Answer) records(q Question, apex Name, all ...Record) Answer {
+	for _, r := range all {
+		if r.Type == q.Type || q.Type == TypeANY {
+			a.Answer = append(a.Answer, r)
+		}
+	}
+	if len(a.Answer) == 0 {
+		if q.Name == apex && (q.Type == TypeSOA || q.Type == TypeANY) {
+			a.Answer = []Record{soa(apex)}
+		} else {
+			a.Authority = []Record{soa(apex)}
+		}
+	}
+	return a
+}
+
+// absent answers a name that does not exist.
+func (a Answer) absent(apex Name) Answer {
+	a.Rcode = NameError
+	a.Authority = []Record{soa(apex)}
+	return a
+}
