@@ -238,6 +238,9 @@ func (g *generator) tag(shape string, m member) (string, error) {
 	}
 	if leaf.Enum != "" {
 		words = append(words, "enum="+leaf.Enum)
+		if slices.Contains(g.constraints[leaf.Enum], "anycase") {
+			words = append(words, "anycase")
+		}
 	}
 	if m.Required {
 		words = append(words, "required")

@@ -4,7 +4,7 @@ package ec2
 
 // AllocateAddressInput is the request of action AllocateAddress.
 type AllocateAddressInput struct {
-	Domain                *string `aws:"enum=DomainType"`
+	Domain                *string `aws:"enum=DomainType anycase"`
 	Address               *string
 	PublicIpv4Pool        *string
 	NetworkBorderGroup    *string
@@ -19,7 +19,7 @@ type AllocateAddressOutput struct {
 	AllocationId          *string `aws:"xml=allocationId"`
 	PublicIpv4Pool        *string `aws:"xml=publicIpv4Pool"`
 	NetworkBorderGroup    *string `aws:"xml=networkBorderGroup"`
-	Domain                *string `aws:"xml=domain enum=DomainType"`
+	Domain                *string `aws:"xml=domain enum=DomainType anycase"`
 	CustomerOwnedIp       *string `aws:"xml=customerOwnedIp"`
 	CustomerOwnedIpv4Pool *string `aws:"xml=customerOwnedIpv4Pool"`
 	CarrierIp             *string `aws:"xml=carrierIp"`
@@ -121,7 +121,7 @@ type ResetAddressAttributeOutput struct {
 type Address struct {
 	AllocationId            *string `aws:"xml=allocationId"`
 	AssociationId           *string `aws:"xml=associationId"`
-	Domain                  *string `aws:"xml=domain enum=DomainType"`
+	Domain                  *string `aws:"xml=domain enum=DomainType anycase"`
 	NetworkInterfaceId      *string `aws:"xml=networkInterfaceId"`
 	NetworkInterfaceOwnerId *string `aws:"xml=networkInterfaceOwnerId"`
 	PrivateIpAddress        *string `aws:"xml=privateIpAddress"`

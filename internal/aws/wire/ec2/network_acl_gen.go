@@ -21,7 +21,7 @@ type CreateNetworkAclEntryInput struct {
 	NetworkAclId  *string       `aws:"xml=networkAclId required"`
 	RuleNumber    *int32        `aws:"xml=ruleNumber required"`
 	Protocol      *string       `aws:"xml=protocol required"`
-	RuleAction    *string       `aws:"xml=ruleAction enum=RuleAction required"`
+	RuleAction    *string       `aws:"xml=ruleAction enum=RuleAction anycase required"`
 	Egress        *bool         `aws:"xml=egress required"`
 	DryRun        *bool         `aws:"xml=dryRun"`
 	CidrBlock     *string       `aws:"xml=cidrBlock"`
@@ -88,7 +88,7 @@ type ReplaceNetworkAclEntryInput struct {
 	NetworkAclId  *string       `aws:"xml=networkAclId required"`
 	RuleNumber    *int32        `aws:"xml=ruleNumber required"`
 	Protocol      *string       `aws:"xml=protocol required"`
-	RuleAction    *string       `aws:"xml=ruleAction enum=RuleAction required"`
+	RuleAction    *string       `aws:"xml=ruleAction enum=RuleAction anycase required"`
 	Egress        *bool         `aws:"xml=egress required"`
 	DryRun        *bool         `aws:"xml=dryRun"`
 	CidrBlock     *string       `aws:"xml=cidrBlock"`
@@ -133,7 +133,7 @@ type NetworkAclEntry struct {
 	Ipv6CidrBlock *string       `aws:"xml=ipv6CidrBlock"`
 	PortRange     *PortRange    `aws:"xml=portRange"`
 	Protocol      *string       `aws:"xml=protocol"`
-	RuleAction    *string       `aws:"xml=ruleAction enum=RuleAction"`
+	RuleAction    *string       `aws:"xml=ruleAction enum=RuleAction anycase"`
 	RuleNumber    *int32        `aws:"xml=ruleNumber"`
 }
 

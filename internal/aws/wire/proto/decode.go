@@ -300,7 +300,7 @@ func (d *decoder) value(v reflect.Value, f *field, p Param) {
 		raw, err := base64.StdEncoding.DecodeString(p.Value)
 		if err != nil {
 			d.invalid(p, "Expected base64-encoded data.", "Member must be base64-encoded")
-			return
+			raw = []byte{} // given, if badly: not missing
 		}
 		v.SetBytes(raw)
 	}

@@ -87,6 +87,17 @@ func (w *writer) value(v reflect.Value, f *field) {
 // timestamp is how answers write time: 2026-11-20T11:40:00.000Z.
 const timestamp = "2006-01-02T15:04:05.000Z"
 
+// plain marks the bytes that are written as they are.
+var plain = func() (p [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		p[c] = true
+	}
+	for _, c := range `<>&"` {
+		p[c] = false
+	}
+	return p
+}()
+
 // escape writes text as XML character data. Carriage return, newline and tab are
 // written as references, so that they survive a parser; what XML 1.0 cannot hold
 // (section 2.2) becomes U+FFFD.
@@ -94,6 +105,10 @@ func escape(b *bytes.Buffer, s string) {
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
+		if plain[c] {
+			i++
+			continue
+		}
 		width := 1
 		var to string
 		switch {
