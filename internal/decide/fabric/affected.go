@@ -1,0 +1,175 @@
+package fabric
+
+import (
+	"slices"
+
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// Affected names the units whose values a change may have changed, in canonical
+// order. r is the state after the change, or after later ones too. Units that
+// are gone are named as well: they are to be derived anew, and are not there.
+func Affected(r state.Reader, c state.Change) []Unit {
+	a := affected{r: r}
+	switch c.Table {
+	case state.Vpcs.Name():
+		before, after := sides[state.Vpc](c)
+		a.vpc(c.Key, before, after)
+	case state.Subnets.Name():
+		before, after := sides[state.Subnet](c)
+		a.subnet(c.Key, before, after)
+	case state.RouteTables.Name():
+		before, after := sides[state.RouteTable](c)
+		a.routeTable(c.Key, before, after)
+	case state.NetworkAcls.Name():
+		before, after := sides[state.NetworkAcl](c)
+		a.add(KindAcl, c.Key)
+		for _, side := range []*state.NetworkAcl{before, after} {
+			if side != nil {
+				for _, as := range side.Associations {
+					a.add(KindSubnet, c.Key.Scope().Key(as.SubnetID))
+				}
+			}
+		}
+	case state.SecurityGroups.Name():
+		before, after := sides[state.SecurityGroup](c)
+		a.group(c.Key, before, after)
+	case state.SecurityGroupRules.Name():
+		before, after := sides[state.SecurityGroupRule](c)
+		for _, side := range []*state.SecurityGroupRule{before, after} {
+			if side != nil {
+				a.add(KindGroup, c.Key.Scope().Key(side.GroupID))
+			}
+		}
+	case state.NetworkInterfaces.Name():
+		before, after := sides[state.NetworkInterface](c)
+		a.netInterface(c.Key, before, after)
+	case state.Instances.Name():
+		before, after := sides[state.Instance](c)
+		if (before != nil && Active(before.State)) != (after != nil && Active(after.State)) {
+			a.ports(state.ByInstance, c.Key)
+		}
+	}
+	return Canonical(a.units)
+}
+
+type affected struct {
+	r     state.Reader
+	units []Unit
+}
+
+// sides gives both ends of a change as rows of its table.
+func sides[T any, P interface {
+	*T
+	state.Resource
+}](c state.Change) (before, after P) {
+	before, _ = c.Before.(P)
+	after, _ = c.After.(P)
+	return before, after
+}
+
+func (a *affected) add(kind Kind, k state.Key) { a.units = append(a.units, Unit{kind, k}) }
+
+// ports adds the ports that an index of the interfaces holds under the key.
+func (a *affected) ports(index string, k state.Key) {
+	for n := range state.NetworkInterfaces.By(a.r, index, k.ID) {
+		if n.Attachment != nil && n.Scope() == k.Scope() {
+			a.add(KindPort, n.Key)
+		}
+	}
+}
+
+// vpc: everything in a VPC exists with it only; the API makes it first and
+// removes it last, so that there is nothing in it then.
+func (a *affected) vpc(k state.Key, before, after *state.Vpc) {
+	a.add(KindVPC, k)
+	if before != nil && after != nil && len(before.Cidrs) > 0 && len(after.Cidrs) > 0 {
+		return
+	}
+	for s := range state.Subnets.By(a.r, state.ByVpc, k.ID) {
+		a.add(KindSubnet, s.Key)
+	}
+	for t := range state.RouteTables.By(a.r, state.ByVpc, k.ID) {
+		a.add(KindRouteTable, t.Key)
+	}
+	for acl := range state.NetworkAcls.By(a.r, state.ByVpc, k.ID) {
+		a.add(KindAcl, acl.Key)
+	}
+	for g := range state.SecurityGroups.By(a.r, state.ByVpc, k.ID) {
+		a.add(KindGroup, g.Key)
+	}
+	a.ports(state.ByVpc, k)
+}
+
+func (a *affected) subnet(k state.Key, before, after *state.Subnet) {
+	a.add(KindSubnet, k)
+	if before != nil && after != nil && before.Cidr == after.Cidr && before.Number == after.Number {
+		return
+	}
+	a.ports(state.BySubnet, k)
+}
+
+func (a *affected) routeTable(k state.Key, before, after *state.RouteTable) {
+	a.add(KindRouteTable, k)
+	if before != nil && after != nil && slices.Equal(before.Associations, after.Associations) {
+		return
+	}
+	for _, side := range []*state.RouteTable{before, after} {
+		if side == nil {
+			continue
+		}
+		for _, as := range side.Associations {
+			if as.SubnetID != "" {
+				a.add(KindSubnet, k.Scope().Key(as.SubnetID))
+			}
+		}
+		if side.IsMain() {
+			for s := range state.Subnets.By(a.r, state.ByVpc, side.VpcID) {
+				a.add(KindSubnet, s.Key)
+			}
+		}
+	}
+}
+
+// group: a group that appears or goes takes part in its members' ports and in
+// the rules that refer to it; its names do not.
+func (a *affected) group(k state.Key, before, after *state.SecurityGroup) {
+	a.add(KindGroup, k)
+	if before != nil && after != nil && before.VpcID == after.VpcID {
+		return
+	}
+	a.ports(state.ByGroup, k)
+	for rule := range state.SecurityGroupRules.By(a.r, state.ByPeer, k.ID) {
+		if rule.Scope() == k.Scope() {
+			a.add(KindGroup, k.Scope().Key(rule.GroupID))
+		}
+	}
+}
+
+// netInterface: its own port, and those of the same instance, which route by
+// interface when there are several.
+func (a *affected) netInterface(k state.Key, before, after *state.NetworkInterface) {
+	a.add(KindPort, k)
+	was, is := plugOf(before), plugOf(after)
+	if was == is {
+		return
+	}
+	for _, p := range []plug{was, is} {
+		if p.instance != "" {
+			a.ports(state.ByInstance, k.Scope().Key(p.instance))
+		}
+	}
+}
+
+// plug is what the other ports of the instance see of an interface.
+type plug struct {
+	instance, status string
+	empty            bool
+}
+
+func plugOf(n *state.NetworkInterface) plug {
+	if n == nil || n.Attachment == nil {
+		return plug{}
+	}
+	return plug{n.Attachment.InstanceID, n.Attachment.Status, len(n.Addresses) == 0}
+}

@@ -1,0 +1,217 @@
+package fabrictest
+
+import (
+	"fmt"
+	"net/netip"
+
+	"pgregory.net/rapid"
+
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// What random states are made of. The pools are small, so that things meet:
+// rules overlap, groups refer to each other and to nothing, subnets share ACLs.
+const (
+	vpcs       = 2
+	subnets    = 3 // of each VPC
+	groups     = 4
+	rules      = 14
+	acls       = 2
+	interfaces = 5
+	instances  = 4
+)
+
+// Cidrs of rules and entries: nested, disjoint, of both families.
+var Cidrs = []string{
+	"0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/16", "10.0.1.0/24", "10.0.1.0/28", "10.0.1.4/32", "10.0.2.0/24",
+	"10.0.2.5/32", "10.0.3.0/25", "10.0.0.0/22", "192.0.2.0/24", "2001:db8::/32", "::/0",
+}
+
+// Protocols of rules and packets; numbers stand for themselves.
+var Protocols = []string{"-1", "tcp", "tcp", "tcp", "udp", "udp", "icmp", "icmp", "icmpv6", "50", "253"}
+
+var ranges = [][2]int32{{80, 80}, {443, 443}, {80, 90}, {85, 100}, {0, 65535}, {-1, -1}, {1000, 2000}, {1500, 2500}, {53, 53}, {22, 22}}
+
+// Ports of packets: around the ends of the ranges.
+var Ports = []uint16{22, 53, 79, 80, 84, 85, 90, 91, 100, 443, 999, 1000, 1500, 2000, 2001, 2500, 40000, 65535}
+
+var types = [][2]int32{{-1, -1}, {8, -1}, {8, 0}, {0, -1}, {3, -1}, {3, 4}, {13, 0}, {11, -1}}
+
+func pick[T any](t *rapid.T, from []T, what string) T { return rapid.SampledFrom(from).Draw(t, what) }
+
+func below(t *rapid.T, n int, what string) int { return rapid.IntRange(0, n-1).Draw(t, what) }
+
+// VpcID, and the others, name the members of the pools. v is the VPC's number.
+func VpcID(v int) string          { return fmt.Sprintf("vpc-%d", v) }
+func SubnetID(v, n int) string    { return fmt.Sprintf("subnet-%d%d", v, n) }
+func GroupID(v, n int) string     { return fmt.Sprintf("sg-%d%d", v, n) }
+func InterfaceID(v, n int) string { return fmt.Sprintf("eni-%d%d", v, n) }
+func InstanceID(v, n int) string  { return fmt.Sprintf("i-%d%d", v, n) }
+
+// Interfaces is how many interfaces a VPC has at most.
+const Interfaces = interfaces
+
+// Addr is the address of an interface in a subnet: each interface has its own
+// everywhere, so that no two ever share one.
+func Addr(subnet, n int, secondary bool) netip.Addr {
+	last := byte(4 + n)
+	if secondary {
+		last += 40
+	}
+	return netip.AddrFrom4([4]byte{10, 0, byte(subnet + 1), last})
+}
+
+// Populate fills one VPC: everything drawn, everything consistent.
+func Populate(t *rapid.T, tx *state.Tx, v int) {
+	Vpc(tx, VpcID(v), "10.0.0.0/16")
+	byAcl := make([][]string, acls)
+	for n := range subnets {
+		Subnet(tx, SubnetID(v, n), VpcID(v), uint32(n+1), fmt.Sprintf("10.0.%d.0/24", n+1))
+		a := below(t, acls, "acl of subnet")
+		byAcl[a] = append(byAcl[a], SubnetID(v, n))
+	}
+	for a, served := range byAcl {
+		entries := []state.NetworkAclEntry{Allow(100, false), Allow(100, true)}
+		if rapid.IntRange(0, 2).Draw(t, "filtering acl") == 0 {
+			entries = drawEntries(t)
+		}
+		Acl(tx, fmt.Sprintf("acl-%d%d", v, a), VpcID(v), entries, served...)
+	}
+	present := rapid.IntRange(1, groups).Draw(t, "groups")
+	for n := range present {
+		Group(tx, GroupID(v, n), VpcID(v), fmt.Sprintf("g%d", n))
+	}
+	for n := range rapid.IntRange(0, rules).Draw(t, "rules") {
+		drawRule(t, tx, v, n, present)
+	}
+	for n := range instances {
+		Instance(tx, InstanceID(v, n), VpcID(v), pick(t, []state.InstanceState{state.Running, state.Running, state.Running, state.Pending, state.Stopped}, "instance state"))
+	}
+	for n := range interfaces {
+		drawInterface(t, tx, v, n, present)
+	}
+}
+
+func drawRule(t *rapid.T, tx *state.Tx, v, n, groups int) {
+	proto := pick(t, Protocols, "protocol")
+	span := [2]int32{-1, -1}
+	switch proto {
+	case "tcp", "udp":
+		span = pick(t, ranges, "ports")
+	case "icmp", "icmpv6":
+		span = pick(t, types, "type")
+	}
+	peer := pick(t, Cidrs, "cidr")
+	if rapid.IntRange(0, 2).Draw(t, "peer") == 0 {
+		peer = GroupID(v, below(t, groups+1, "peer group")) // one more than there are: stale
+	}
+	if rapid.IntRange(0, 19).Draw(t, "prefix list") == 0 {
+		peer = "pl-1"
+	}
+	// Half of the rules allow much, or too few packets would get anywhere.
+	if rapid.Bool().Draw(t, "wide") {
+		proto, span = "-1", [2]int32{-1, -1}
+	}
+	Rule(tx, fmt.Sprintf("sgr-%d%02d", v, n), GroupID(v, below(t, groups, "group of rule")), rapid.Bool().Draw(t, "egress"), proto, span[0], span[1], peer)
+}
+
+func drawEntries(t *rapid.T) []state.NetworkAclEntry {
+	var entries []state.NetworkAclEntry
+	for n := range rapid.IntRange(0, 6).Draw(t, "entries") {
+		e := Allow(int32(n+1)*10, rapid.Bool().Draw(t, "entry egress"))
+		e.Allow = rapid.IntRange(0, 3).Draw(t, "allow") > 0
+		e.Cidr = netip.MustParsePrefix(pick(t, Cidrs, "entry cidr"))
+		e.Protocol = pick(t, []string{"-1", "-1", "6", "17", "1", "58", "50"}, "entry protocol")
+		switch e.Protocol {
+		case "6", "17":
+			span := pick(t, ranges, "entry ports")
+			e.FromPort, e.ToPort = span[0], span[1]
+		case "1":
+			span := pick(t, types, "entry type")
+			e.ICMPType, e.ICMPCode = span[0], span[1]
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+func drawInterface(t *rapid.T, tx *state.Tx, v, n, groups int) {
+	subnet := below(t, subnets, "subnet")
+	var of []string
+	for g := range groups {
+		if rapid.Bool().Draw(t, "member") {
+			of = append(of, GroupID(v, g))
+		}
+	}
+	addrs := []string{Addr(subnet, n, false).String()}
+	if rapid.IntRange(0, 3).Draw(t, "secondary") == 0 {
+		addrs = append(addrs, Addr(subnet, n, true).String())
+	}
+	// The last interface is a second one of the first instance, or attached to nothing.
+	instance, index := InstanceID(v, n), int32(0)
+	if n >= instances {
+		instance, index = pick(t, []string{InstanceID(v, 0), ""}, "attached to"), 1
+	}
+	Interface(tx, InterfaceID(v, n), VpcID(v), SubnetID(v, subnet), instance, index, of, addrs...)
+}
+
+// Disturb makes one random change, of the kinds that the API makes and of kinds
+// that it would refuse: everything must follow from any state.
+func Disturb(t *rapid.T, tx *state.Tx) {
+	v := below(t, vpcs, "vpc")
+	switch rapid.IntRange(0, 11).Draw(t, "change") {
+	case 0:
+		Populate(t, tx, v)
+	case 1:
+		if row, ok := state.Vpcs.Get(tx, Scope.Key(VpcID(v))); ok {
+			next := *row
+			next.EnableDnsSupport = !next.EnableDnsSupport
+			state.Vpcs.Put(tx, &next)
+		}
+	case 2:
+		state.Vpcs.Delete(tx, Scope.Key(VpcID(v)))
+	case 3:
+		n := below(t, subnets, "subnet")
+		if rapid.Bool().Draw(t, "delete") {
+			state.Subnets.Delete(tx, Scope.Key(SubnetID(v, n)))
+		} else {
+			Subnet(tx, SubnetID(v, n), VpcID(v), uint32(n+1), fmt.Sprintf("10.0.%d.0/%d", n+1, rapid.IntRange(24, 26).Draw(t, "bits")))
+		}
+	case 4:
+		n := below(t, groups, "group")
+		if rapid.Bool().Draw(t, "delete") {
+			state.SecurityGroups.Delete(tx, Scope.Key(GroupID(v, n)))
+		} else {
+			Group(tx, GroupID(v, n), VpcID(v), fmt.Sprintf("g%d", n))
+		}
+	case 5, 6:
+		n := below(t, rules, "rule")
+		if rapid.Bool().Draw(t, "delete") {
+			state.SecurityGroupRules.Delete(tx, Scope.Key(fmt.Sprintf("sgr-%d%02d", v, n)))
+		} else {
+			drawRule(t, tx, v, n, groups)
+		}
+	case 7:
+		id := fmt.Sprintf("acl-%d%d", v, below(t, acls, "acl"))
+		if rapid.Bool().Draw(t, "delete") {
+			state.NetworkAcls.Delete(tx, Scope.Key(id))
+		} else {
+			Acl(tx, id, VpcID(v), drawEntries(t), SubnetID(v, below(t, subnets, "served")))
+		}
+	case 8, 9:
+		n := below(t, interfaces, "interface")
+		if rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
+			state.NetworkInterfaces.Delete(tx, Scope.Key(InterfaceID(v, n)))
+		} else {
+			drawInterface(t, tx, v, n, groups)
+		}
+	case 10:
+		Instance(tx, InstanceID(v, below(t, instances, "instance")), VpcID(v),
+			pick(t, []state.InstanceState{state.Running, state.Pending, state.Stopping, state.Stopped, state.Terminated}, "instance state"))
+	case 11:
+		t := &state.RouteTable{Meta: Meta(fmt.Sprintf("rtb-%d", v)), VpcID: VpcID(v), Associations: []state.RouteTableAssociation{
+			{Main: rapid.Bool().Draw(t, "main")}, {SubnetID: SubnetID(v, below(t, subnets, "routed"))},
+		}}
+		state.RouteTables.Put(tx, t)
+	}
+}

@@ -1,0 +1,130 @@
+package fabric
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// Group is a security group with its rules in the order of Compare.
+type Group struct {
+	Key     state.Key
+	VPC     string
+	Name    string
+	Ingress []Rule
+	Egress  []Rule
+}
+
+// Rule is one rule of a group.
+type Rule struct {
+	ID string // sgr-…
+	Match
+}
+
+// Class is the first criterion of the rules' order.
+func (r Rule) Class() int {
+	switch {
+	case r.Group != "" || r.Family() != 4 || r.Void != "":
+		return 2
+	case r.Protocol == AnyProtocol:
+		return 0
+	case r.HasPorts():
+		return 1
+	}
+	return 2
+}
+
+// Compare orders the rules of a group in one direction. All of them allow, so
+// the verdict does not depend on the order; the rule that is named as the cause
+// is the first one that matches. Wider rules come first: what a wider one
+// covers needs no place of its own in the kernel.
+func (r Rule) Compare(o Rule) int {
+	class := r.Class()
+	if c := cmp.Compare(class, o.Class()); c != 0 {
+		return c
+	}
+	if class == 2 {
+		return cmp.Compare(r.ID, o.ID)
+	}
+	if c := cmp.Compare(r.Cidr.Bits(), o.Cidr.Bits()); c != 0 {
+		return c
+	}
+	if class == 1 {
+		if c := cmp.Compare(o.Ports.Hi-o.Ports.Lo, r.Ports.Hi-r.Ports.Lo); c != 0 {
+			return c
+		}
+	}
+	return cmp.Or(r.Cidr.Addr().Compare(o.Cidr.Addr()), cmp.Compare(r.Protocol, o.Protocol),
+		cmp.Compare(r.Ports.Lo, o.Ports.Lo), cmp.Compare(r.ID, o.ID))
+}
+
+// LoadGroup derives a group. A group whose VPC is not there is not there either.
+func LoadGroup(r state.Reader, k state.Key) (Group, bool) {
+	g, ok := state.SecurityGroups.Get(r, k)
+	if !ok || !hasVPC(r, k.Scope(), g.VpcID) {
+		return Group{}, false
+	}
+	out := Group{Key: k, VPC: g.VpcID, Name: g.Name}
+	for row := range state.SecurityGroupRules.By(r, state.ByGroup, k.ID) {
+		if row.Scope() != k.Scope() {
+			continue
+		}
+		rule := NewRule(r, g, row)
+		if row.Egress {
+			out.Egress = append(out.Egress, rule)
+		} else {
+			out.Ingress = append(out.Ingress, rule)
+		}
+	}
+	slices.SortFunc(out.Ingress, Rule.Compare)
+	slices.SortFunc(out.Egress, Rule.Compare)
+	return out, true
+}
+
+// NewRule normalises one rule of a group.
+func NewRule(r state.Reader, g *state.SecurityGroup, row *state.SecurityGroupRule) Rule {
+	m := newMatch(row.Protocol, row.FromPort, row.ToPort, row.FromPort, row.ToPort, row.Peer.Cidr)
+	switch {
+	case row.Peer.GroupID != "":
+		m.Group = row.Peer.GroupID
+		if m.Group == g.ID {
+			break
+		}
+		if peer, ok := state.SecurityGroups.Get(r, g.Scope().Key(m.Group)); !ok || peer.VpcID != g.VpcID {
+			m.Void = VoidGroup
+		}
+	case !m.Cidr.IsValid():
+		m.Void = VoidPrefixList
+	}
+	return Rule{row.ID, m}
+}
+
+// FirstRule is the rule that lets a header pass the groups (sorted ids, as in
+// Port.Groups) in a direction: the first one of the first group that has one.
+func FirstRule(r state.Reader, scope state.Scope, groups []string, dir Direction, h Header, member func(string, netip.Addr) bool) (group string, rule Rule, ok bool) {
+	peer := h.Src
+	if dir == Egress {
+		peer = h.Dst
+	}
+	for _, id := range groups {
+		g, found := state.SecurityGroups.Get(r, scope.Key(id))
+		if !found {
+			continue
+		}
+		for row := range state.SecurityGroupRules.By(r, state.ByGroup, id) {
+			if row.Egress != (dir == Egress) || row.Scope() != scope {
+				continue
+			}
+			next := NewRule(r, g, row)
+			if next.Asks(h, peer, member) && (!ok || next.Compare(rule) < 0) {
+				rule, ok = next, true
+			}
+		}
+		if ok {
+			return id, rule, true
+		}
+	}
+	return "", Rule{}, false
+}

@@ -1,0 +1,124 @@
+package fabric
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// Port is a network interface through which packets pass: attached to an
+// instance that is pending or running.
+type Port struct {
+	Key             state.Key
+	VPC             string
+	Subnet          string
+	Number          uint32 // of the subnet
+	Cidr            netip.Prefix
+	Gateway         netip.Addr
+	Instance        string
+	Index           int    // device index
+	Inside          string // its name in the instance: eth0
+	Link            string // its name in the router
+	MAC             string
+	RouterMAC       string       // of the gateway, as the instance sees it
+	Addrs           []netip.Addr // the primary one first
+	Groups          []string     // sorted; only those that exist in the VPC
+	SourceDestCheck bool
+	Several         bool // the instance has more than one port
+}
+
+// LinkName is the name of an interface in its VPC's router: "e" and the last 14
+// digits of its id, within the 15 bytes that Linux allows.
+func LinkName(eni string) string {
+	digits := strings.TrimPrefix(eni, "eni-")
+	return "e" + digits[max(0, len(digits)-14):]
+}
+
+// RouterMAC is the address of an interface's gateway: the interface's own with
+// one bit of the first byte turned, so that it is as unique.
+func RouterMAC(mac string) string {
+	var first [1]byte
+	if len(mac) < 2 {
+		return mac
+	}
+	if _, err := hex.Decode(first[:], []byte(mac[:2])); err != nil {
+		return mac
+	}
+	return fmt.Sprintf("%02x%s", first[0]^0x40, mac[2:])
+}
+
+// Active says whether an instance in this state sends and receives packets.
+func Active(s state.InstanceState) bool { return s == state.Pending || s == state.Running }
+
+// LoadPort derives a port. It is not there when the interface is not attached
+// to an instance that is pending or running.
+func LoadPort(r state.Reader, k state.Key) (Port, bool) {
+	row, ok := state.NetworkInterfaces.Get(r, k)
+	if !ok || !carries(r, row) {
+		return Port{}, false
+	}
+	scope := k.Scope()
+	subnet, ok := state.Subnets.Get(r, scope.Key(row.SubnetID))
+	if !ok || !hasVPC(r, scope, row.VpcID) {
+		return Port{}, false
+	}
+	p := Port{
+		Key: k, VPC: row.VpcID, Subnet: row.SubnetID,
+		Number: subnet.Number, Cidr: subnet.Cidr.Masked(), Gateway: subnet.Gateway(),
+		Instance: row.Attachment.InstanceID, Index: int(row.Attachment.DeviceIndex),
+		Inside: fmt.Sprintf("eth%d", row.Attachment.DeviceIndex), Link: LinkName(row.ID),
+		MAC: row.MAC, RouterMAC: RouterMAC(row.MAC),
+		SourceDestCheck: row.SourceDestCheck,
+	}
+	for _, a := range row.Addresses {
+		if a.Addr.Is4() {
+			p.Addrs = append(p.Addrs, a.Addr)
+		}
+	}
+	for _, id := range row.Groups {
+		if g, ok := state.SecurityGroups.Get(r, scope.Key(id)); ok && g.VpcID == row.VpcID {
+			p.Groups = append(p.Groups, id)
+		}
+	}
+	slices.Sort(p.Groups)
+	p.Groups = slices.Compact(p.Groups)
+	for other := range state.NetworkInterfaces.By(r, state.ByInstance, p.Instance) {
+		if other.ID != k.ID && other.Scope() == scope && carries(r, other) {
+			p.Several = true
+		}
+	}
+	return p, true
+}
+
+// carries says whether an interface is attached to an instance that is on.
+func carries(r state.Reader, n *state.NetworkInterface) bool {
+	if n.Attachment == nil || len(n.Addresses) == 0 || n.Attachment.Status == "detaching" || n.Attachment.Status == "detached" {
+		return false
+	}
+	i, ok := state.Instances.Get(r, n.Scope().Key(n.Attachment.InstanceID))
+	return ok && Active(i.State)
+}
+
+// InterfaceAt finds the interface that has an address in a VPC.
+func InterfaceAt(r state.Reader, scope state.Scope, vpc string, a netip.Addr) (*state.NetworkInterface, bool) {
+	for n := range state.NetworkInterfaces.By(r, state.ByAddress, state.VpcAddress(vpc, a)) {
+		if n.Scope() == scope {
+			return n, true
+		}
+	}
+	return nil, false
+}
+
+// Member says whether an address belongs to an interface of a group: a
+// reference to a group means the private addresses, primary and secondary, of
+// its members (VPC User Guide, "Security group rules").
+func Member(r state.Reader, scope state.Scope, vpc string) func(group string, a netip.Addr) bool {
+	return func(group string, a netip.Addr) bool {
+		n, ok := InterfaceAt(r, scope, vpc, a)
+		return ok && slices.Contains(n.Groups, group)
+	}
+}

@@ -1,0 +1,65 @@
+package fabric
+
+// Stage is one question that is asked about a packet. A packet arrives when
+// every stage on its way lets it pass.
+type Stage int
+
+// The stages. Path gives their order.
+const (
+	// Source: an interface sends only from its own addresses
+	// (VPC User Guide, "source/destination checking").
+	Source Stage = iota + 1
+	// Destination: the address is one of the VPC's services, an interface of
+	// the VPC by its local route, or nothing. It comes before the ACLs because
+	// it decides whether they are on the way: not for services, and not inside
+	// one subnet. Gateways, NAT and peering will be further answers here.
+	Destination
+	// AclOut and AclIn: the network ACLs of the two subnets, stateless, only
+	// between different subnets (VPC User Guide, "Network ACLs").
+	AclOut
+	AclIn
+	// Tracked: packets of a flow that was accepted before pass both groups
+	// (VPC User Guide, "Security groups": stateful).
+	Tracked
+	// GroupOut and GroupIn: the union of the rules of all groups of the
+	// sending and of the receiving interface.
+	GroupOut
+	GroupIn
+)
+
+func (s Stage) String() string {
+	switch s {
+	case Source:
+		return "source"
+	case Destination:
+		return "destination"
+	case AclOut:
+		return "acl out"
+	case AclIn:
+		return "acl in"
+	case Tracked:
+		return "tracked"
+	case GroupOut:
+		return "group out"
+	case GroupIn:
+		return "group in"
+	}
+	return "unknown stage"
+}
+
+// Path is the one order of the stages. The verdict does not depend on it, for
+// all stages have to let a packet pass; which of several refusals comes first
+// does, and both readers build on it.
+var path = [...]Stage{Source, Destination, AclOut, AclIn, Tracked, GroupOut, GroupIn}
+
+// Path gives the stages in their order.
+func Path() []Stage { return append([]Stage(nil), path[:]...) }
+
+// Direction is the direction of a rule, as seen from its holder.
+type Direction string
+
+// The two directions, in the words of AWS's Explanation type.
+const (
+	Egress  Direction = "egress"
+	Ingress Direction = "ingress"
+)

@@ -1,0 +1,116 @@
+package fabric
+
+import (
+	"net/netip"
+
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// Addresses of the services that every VPC has at the same place
+// (VPC User Guide, "Amazon DNS server"; EC2 User Guide, "Instance metadata").
+var (
+	ResolverAddr = netip.MustParseAddr("169.254.169.253")
+	MetadataAddr = netip.MustParseAddr("169.254.169.254")
+)
+
+// VPC is the router of one VPC.
+type VPC struct {
+	Key      state.Key
+	Cidrs    []netip.Prefix // the primary one first
+	Services []Service
+}
+
+// Service is something that the VPC itself answers. No group and no ACL is
+// asked about it (VPC User Guide, "Network ACLs": traffic that is not filtered).
+type Service struct {
+	Name     string // "dns", "metadata"
+	Addr     netip.Addr
+	Protocol uint8
+	Port     uint16
+}
+
+// LoadVPC derives the router of a VPC.
+func LoadVPC(r state.Reader, k state.Key) (VPC, bool) {
+	row, ok := state.Vpcs.Get(r, k)
+	if !ok || len(row.Cidrs) == 0 {
+		return VPC{}, false
+	}
+	return newVPC(row), true
+}
+
+func newVPC(row *state.Vpc) VPC {
+	v := VPC{Key: row.Key}
+	for _, c := range row.Cidrs {
+		v.Cidrs = append(v.Cidrs, c.Cidr.Masked())
+	}
+	if row.EnableDnsSupport {
+		for _, addr := range []netip.Addr{row.Resolver(), ResolverAddr} {
+			v.Services = append(v.Services, Service{"dns", addr, UDP, 53}, Service{"dns", addr, TCP, 53})
+		}
+	}
+	v.Services = append(v.Services, Service{"metadata", MetadataAddr, TCP, 80})
+	return v
+}
+
+// Contains says whether an address is in one of the VPC's blocks.
+func (v VPC) Contains(a netip.Addr) bool {
+	for _, c := range v.Cidrs {
+		if c.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// ServiceAt says whether one of the VPC's services has the address, and which
+// one the header asks for. A packet to such an address that asks for none of
+// them is dropped: they answer no ping.
+func (v VPC) ServiceAt(h Header) (s Service, at, asked bool) {
+	for _, s := range v.Services {
+		if s.Addr == h.Dst {
+			at = true
+			if s.Protocol == h.Protocol && s.Port == h.DPort {
+				return s, true, true
+			}
+		}
+	}
+	return Service{}, at, false
+}
+
+// hasVPC says whether the VPC exists: nothing in it does without it.
+func hasVPC(r state.Reader, scope state.Scope, id string) bool {
+	v, ok := state.Vpcs.Get(r, scope.Key(id))
+	return ok && len(v.Cidrs) > 0
+}
+
+// Subnet is a range of a VPC. Its gateway address belongs to the router, which
+// answers ARP for it and nothing else, as AWS's does.
+type Subnet struct {
+	Key        state.Key
+	VPC        string
+	Number     uint32 // 1 to 65000, unique in the VPC for ever
+	Cidr       netip.Prefix
+	Gateway    netip.Addr
+	RouteTable string // its own, else the VPC's main one
+	Acl        string
+	AclOut     bool // whether the ACL filters what leaves: not so when it is open
+	AclIn      bool // whether the ACL filters what enters
+}
+
+// LoadSubnet derives a subnet. One without an ACL, which the API never leaves
+// behind, is closed.
+func LoadSubnet(r state.Reader, k state.Key) (Subnet, bool) {
+	row, ok := state.Subnets.Get(r, k)
+	if !ok || !hasVPC(r, k.Scope(), row.VpcID) {
+		return Subnet{}, false
+	}
+	s := Subnet{Key: k, VPC: row.VpcID, Number: row.Number, Cidr: row.Cidr.Masked(), Gateway: row.Gateway(), AclOut: true, AclIn: true}
+	if t := routeTableRow(r, k.Scope(), row.VpcID, k.ID); t != nil {
+		s.RouteTable = t.ID
+	}
+	if acl := aclRow(r, k.Scope(), k.ID); acl != nil {
+		a := newAcl(acl)
+		s.Acl, s.AclOut, s.AclIn = acl.ID, !a.Open(Egress), !a.Open(Ingress)
+	}
+	return s, true
+}

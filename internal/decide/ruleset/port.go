@@ -1,0 +1,85 @@
+package ruleset
+
+import (
+	"net/netip"
+
+	"github.com/localvpc/localvpc/internal/decide/fabric"
+	"github.com/localvpc/localvpc/internal/decide/plan"
+)
+
+// MTU of interfaces: jumbo frames, as inside AWS's VPCs (EC2 User Guide,
+// "Network MTU").
+const MTU = 9001
+
+// Routing inside an instance with several interfaces: each one's addresses have
+// rules of their own, which lead to the interface's table.
+const (
+	tableInside = 1000  // + device index
+	prefInside  = 20000 // + perDevice times the device index + the address's place
+	perDevice   = 256   // above the 50 addresses that an interface can have
+)
+
+// Policy gives what lets a port's packets through: its source addresses, its
+// place in its groups, and the chains of this combination of groups.
+func Policy(p fabric.Port) []plan.Object {
+	ns := router(p.VPC)
+	link := plan.Str(p.Link)
+	var objects []plan.Object
+	for _, d := range []direction{in, out} {
+		c := plan.Chain{Netns: ns, Name: d.combo(p.Groups)}
+		for _, id := range p.Groups {
+			c.Rules = append(c.Rules, plan.Do(plan.Jump(d.group(id)), ""))
+		}
+		c.Rules = append(c.Rules, plan.Do(plan.Drop, ""))
+		objects = append(objects, c)
+	}
+	for _, a := range p.Addrs {
+		objects = append(objects, plan.Element{Netns: ns, Set: setSource, At: []plan.Value{link, plan.IP(a)}, Cause: p.Key.ID})
+		for _, id := range p.Groups {
+			objects = append(objects, plan.Element{Netns: ns, Set: memberSet(id), At: []plan.Value{plan.IP(a)}, Cause: p.Key.ID})
+		}
+	}
+	into, from := plan.Goto(in.combo(p.Groups)), plan.Goto(out.combo(p.Groups))
+	return append(objects,
+		plan.Element{Netns: ns, Set: mapGroupIn, At: []plan.Value{link}, Verdict: &into, Cause: p.Key.ID},
+		plan.Element{Netns: ns, Set: mapGroupOut, At: []plan.Value{link}, Verdict: &from, Cause: p.Key.ID},
+	)
+}
+
+// Wiring gives a port's link, its routes and neighbours in the router, and its
+// addresses and routes in the instance.
+func Wiring(p fabric.Port) []plan.Object {
+	ns, inside := router(p.VPC), plan.Netns(p.Instance)
+	objects := []plan.Object{plan.Link{
+		Netns: ns, Name: p.Link, MAC: p.RouterMAC, Group: p.Number,
+		Peer: inside, PeerName: p.Inside, PeerMAC: p.MAC, MTU: MTU,
+	}}
+	for i, a := range p.Addrs {
+		prefix := host(a)
+		if i == 0 {
+			prefix = netip.PrefixFrom(a, p.Cidr.Bits())
+		}
+		objects = append(objects,
+			plan.Addr{Netns: inside, Link: p.Inside, Prefix: prefix},
+			plan.Neigh{Netns: ns, Link: p.Link, IP: a, MAC: p.MAC},
+			plan.Route{Netns: ns, Table: tableMain, Dst: host(a), Link: p.Link, Cause: p.Key.ID},
+		)
+	}
+	objects = append(objects, plan.Neigh{Netns: inside, Link: p.Inside, IP: p.Gateway, MAC: p.RouterMAC})
+	everywhere := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if p.Index == 0 {
+		objects = append(objects, plan.Route{Netns: inside, Table: tableMain, Dst: everywhere, Link: p.Inside, Via: p.Gateway})
+	}
+	if !p.Several {
+		return objects
+	}
+	table := tableInside + p.Index
+	objects = append(objects,
+		plan.Route{Netns: inside, Table: table, Dst: p.Cidr, Link: p.Inside},
+		plan.Route{Netns: inside, Table: table, Dst: everywhere, Link: p.Inside, Via: p.Gateway},
+	)
+	for i, a := range p.Addrs {
+		objects = append(objects, plan.IPRule{Netns: inside, Family: 4, Pref: prefInside + p.Index*perDevice + i, From: host(a), Table: table})
+	}
+	return objects
+}
