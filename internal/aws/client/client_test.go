@@ -16,7 +16,7 @@ import (
 )
 
 // serve answers one service's actions: act gets the decoded input.
-func serve(t *testing.T, api *proto.API, act func(s sigv4.Signature, in any) (any, error)) *Client {
+func serve(t *testing.T, api *proto.API, act func(s sigv4.Credential, in any) (any, error)) *Client {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var b bytes.Buffer
@@ -26,7 +26,7 @@ func serve(t *testing.T, api *proto.API, act func(s sigv4.Signature, in any) (an
 			w.WriteHeader(e.Status)
 			w.Write(b.Bytes())
 		}
-		s, err := sigv4.Parse(r)
+		s, err := sigv4.Parse(r.Header, r.URL.RawQuery)
 		if err != nil {
 			fail(err)
 			return
@@ -65,7 +65,7 @@ func serve(t *testing.T, api *proto.API, act func(s sigv4.Signature, in any) (an
 }
 
 func TestCallEC2(t *testing.T) {
-	c := serve(t, ec2.API, func(s sigv4.Signature, in any) (any, error) {
+	c := serve(t, ec2.API, func(s sigv4.Credential, in any) (any, error) {
 		if s.Region != "us-west-2" || s.Service != "ec2" || s.AccessKeyID != "000000000000" || s.SessionToken != "tok" {
 			t.Errorf("signature %+v", s)
 		}
@@ -85,7 +85,7 @@ func TestCallEC2(t *testing.T) {
 }
 
 func TestCallSTS(t *testing.T) {
-	c := serve(t, sts.API, func(s sigv4.Signature, in any) (any, error) {
+	c := serve(t, sts.API, func(s sigv4.Credential, in any) (any, error) {
 		if s.Service != "sts" {
 			t.Errorf("signed for %s", s.Service)
 		}
@@ -100,7 +100,7 @@ func TestCallSTS(t *testing.T) {
 func TestCallErrors(t *testing.T) {
 	answer := awserr.New("InvalidVpcID.NotFound", "The vpc ID 'vpc-<1>' does not exist")
 	for _, api := range []*proto.API{ec2.API, sts.API} {
-		c := serve(t, api, func(sigv4.Signature, any) (any, error) { return nil, answer })
+		c := serve(t, api, func(sigv4.Credential, any) (any, error) { return nil, answer })
 		var err error
 		if api == ec2.API {
 			_, err = Call[ec2.DescribeVpcsOutput](context.Background(), c, api, "DescribeVpcs", &ec2.DescribeVpcsInput{})

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Credentials sign requests. Token is that of temporary credentials, else empty.
+// Credentials are what a client signs with. Token is that of temporary credentials, else empty.
 type Credentials struct{ AccessKeyID, Secret, Token string }
 
 // Sign adds X-Amz-Date, X-Amz-Security-Token and Authorization to r, whose body is
@@ -31,7 +31,7 @@ func Sign(r *http.Request, body []byte, c Credentials, region, service string, n
 		}
 	}
 	slices.Sort(signed)
-	s := Signature{AccessKeyID: c.AccessKeyID, Date: now, Region: region, Service: service, SignedHeaders: signed}
+	s := Credential{AccessKeyID: c.AccessKeyID, Date: now, Region: region, Service: service, SignedHeaders: signed}
 	s.Signature = s.compute(r, PayloadHash(body), c.Secret)
 	r.Header.Set("Authorization", algorithm+" Credential="+c.AccessKeyID+"/"+s.scope()+
 		", SignedHeaders="+strings.Join(signed, ";")+", Signature="+s.Signature)
@@ -43,12 +43,12 @@ func PayloadHash(body []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (s *Signature) scope() string {
+func (s *Credential) scope() string {
 	return s.Date.Format(dayLayout) + "/" + s.Region + "/" + s.Service + "/" + terminator
 }
 
 // compute is the signature that the holder of secret would have made over r.
-func (s *Signature) compute(r *http.Request, payloadHash, secret string) string {
+func (s *Credential) compute(r *http.Request, payloadHash, secret string) string {
 	sum := sha256.Sum256([]byte(s.canonical(r, payloadHash)))
 	text := algorithm + "\n" + s.Date.Format(dateLayout) + "\n" + s.scope() + "\n" + hex.EncodeToString(sum[:])
 	key := mac([]byte("AWS4"+secret), s.Date.Format(dayLayout))
@@ -66,7 +66,7 @@ func mac(key []byte, text string) []byte {
 
 // canonical is the canonical request (IAM User Guide, "Create a signed AWS API
 // request", step 1). It works on client and server requests alike.
-func (s *Signature) canonical(r *http.Request, payloadHash string) string {
+func (s *Credential) canonical(r *http.Request, payloadHash string) string {
 	var b strings.Builder
 	b.WriteString(r.Method)
 	b.WriteByte('\n')

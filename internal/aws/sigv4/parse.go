@@ -37,8 +37,9 @@ const (
 // of an AWS API request signature").
 const maxExpires = 7 * 24 * time.Hour
 
-// Signature is what a request says about who made it.
-type Signature struct {
+// Credential is what a request says about who made it; the zero value of an
+// unsigned one.
+type Credential struct {
 	AccessKeyID   string
 	Date          time.Time // of the signature, from X-Amz-Date or Date
 	Region        string    // of the credential scope
@@ -50,38 +51,41 @@ type Signature struct {
 	Expires       time.Duration
 }
 
-// Signed says whether r carries a signature of version 4, good or bad, in a header
-// or its query string. STS's AssumeRoleWithWebIdentity and …SAML come without.
-func Signed(r *http.Request) bool {
-	return r.Header.Get("Authorization") != "" || strings.Contains(r.URL.RawQuery, "X-Amz-Algorithm=")
+// Signed says whether the request carried a signature, good or bad. STS's
+// AssumeRoleWithWebIdentity and …SAML come without.
+func (s *Credential) Signed() bool { return s.AccessKeyID != "" }
+
+// Unsigned is AWS's answer to a request without a signature where one is needed.
+func Unsigned() *awserr.Error {
+	return awserr.New("MissingAuthenticationToken", "Request is missing Authentication Token")
 }
 
-// Parse reads the signature of r from the Authorization header, else from the query
-// string. The error is an *awserr.Error: MissingAuthenticationToken when there is
-// none, IncompleteSignature when it is malformed.
-func Parse(r *http.Request) (Signature, error) {
-	if header := r.Header.Get("Authorization"); header != "" {
-		return parseHeader(header, r.Header)
+// Parse reads the signature of a request from its Authorization header, else from
+// its query string; a request with neither gives the zero Credential. The error is
+// an *awserr.Error with code IncompleteSignature.
+func Parse(h http.Header, rawQuery string) (Credential, error) {
+	if header := h.Get("Authorization"); header != "" {
+		return parseHeader(header, h)
 	}
-	if strings.Contains(r.URL.RawQuery, "X-Amz-Algorithm=") {
-		return parseQuery(r.URL.RawQuery)
+	if strings.Contains(rawQuery, "X-Amz-Algorithm=") {
+		return parseQuery(rawQuery)
 	}
-	return Signature{}, awserr.New("MissingAuthenticationToken", "Request is missing Authentication Token")
+	return Credential{}, nil
 }
 
 func incomplete(format string, args ...any) error {
 	return awserr.New("IncompleteSignature", format, args...)
 }
 
-func parseHeader(header string, h http.Header) (Signature, error) {
+func parseHeader(header string, h http.Header) (Credential, error) {
 	if len(header) > maxAuthorization {
-		return Signature{}, incomplete("Authorization header is longer than %d bytes.", maxAuthorization)
+		return Credential{}, incomplete("Authorization header is longer than %d bytes.", maxAuthorization)
 	}
 	word, rest, _ := strings.Cut(header, " ")
 	if word != algorithm {
-		return Signature{}, incomplete("Unsupported AWS 'algorithm': '%s'.", awserr.Clip(word))
+		return Credential{}, incomplete("Unsupported AWS 'algorithm': '%s'.", awserr.Clip(word))
 	}
-	var s Signature
+	var s Credential
 	var credential, headers string
 	for part := range strings.SplitSeq(rest, ",") {
 		key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
@@ -105,11 +109,14 @@ func parseHeader(header string, h http.Header) (Signature, error) {
 		lacking = append(lacking, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
 	}
 	if lacking != nil {
-		return Signature{}, incomplete("%s", strings.Join(lacking, " "))
+		return Credential{}, incomplete("%s", strings.Join(lacking, " "))
 	}
 	s.Date = date
 	s.SessionToken = h.Get("X-Amz-Security-Token")
-	return s, s.complete(credential, headers)
+	if err := s.complete(credential, headers); err != nil {
+		return Credential{}, err
+	}
+	return s, nil
 }
 
 func headerDate(h http.Header) (time.Time, bool) {
@@ -124,38 +131,41 @@ func headerDate(h http.Header) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-func parseQuery(raw string) (Signature, error) {
+func parseQuery(raw string) (Credential, error) {
 	if len(raw) > maxAuthorization+maxToken {
-		return Signature{}, incomplete("The query string is longer than %d bytes.", maxAuthorization+maxToken)
+		return Credential{}, incomplete("The query string is longer than %d bytes.", maxAuthorization+maxToken)
 	}
 	q, err := url.ParseQuery(raw)
 	if err != nil {
-		return Signature{}, incomplete("The query string contains a syntax error.")
+		return Credential{}, incomplete("The query string contains a syntax error.")
 	}
 	if a := q.Get("X-Amz-Algorithm"); a != algorithm {
-		return Signature{}, incomplete("Unsupported AWS 'algorithm': '%s'.", awserr.Clip(a))
+		return Credential{}, incomplete("Unsupported AWS 'algorithm': '%s'.", awserr.Clip(a))
 	}
 	for _, name := range [...]string{"X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date"} {
 		if q.Get(name) == "" {
-			return Signature{}, incomplete("AWS query-string parameters must include '%s'.", name)
+			return Credential{}, incomplete("AWS query-string parameters must include '%s'.", name)
 		}
 	}
-	s := Signature{Presigned: true, Signature: q.Get("X-Amz-Signature"), SessionToken: q.Get("X-Amz-Security-Token"), Expires: 15 * time.Minute}
+	s := Credential{Presigned: true, Signature: q.Get("X-Amz-Signature"), SessionToken: q.Get("X-Amz-Security-Token"), Expires: 15 * time.Minute}
 	if s.Date, err = time.Parse(dateLayout, q.Get("X-Amz-Date")); err != nil {
-		return Signature{}, incomplete("Date must be in ISO-8601 'basic format'. Got '%s'.", awserr.Clip(q.Get("X-Amz-Date")))
+		return Credential{}, incomplete("Date must be in ISO-8601 'basic format'. Got '%s'.", awserr.Clip(q.Get("X-Amz-Date")))
 	}
 	if text := q.Get("X-Amz-Expires"); text != "" {
 		seconds, err := strconv.Atoi(text)
 		if err != nil || seconds < 0 || seconds > int(maxExpires/time.Second) {
-			return Signature{}, incomplete("X-Amz-Expires must be between 0 and %d seconds.", int(maxExpires/time.Second))
+			return Credential{}, incomplete("X-Amz-Expires must be between 0 and %d seconds.", int(maxExpires/time.Second))
 		}
 		s.Expires = time.Duration(seconds) * time.Second
 	}
-	return s, s.complete(q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"))
+	if err := s.complete(q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders")); err != nil {
+		return Credential{}, err
+	}
+	return s, nil
 }
 
 // complete fills in the scope and the names of the signed headers, and checks all.
-func (s *Signature) complete(credential, headers string) error {
+func (s *Credential) complete(credential, headers string) error {
 	parts := strings.Split(credential, "/")
 	if len(parts) != 5 {
 		return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%s'.", awserr.Clip(credential))

@@ -56,7 +56,7 @@ func TestVerifiesTheSDK(t *testing.T) {
 			if err := v4.NewSigner().SignHTTP(ctx, creds, r, hash, "ec2", "eu-west-1", now); err != nil {
 				t.Fatal(err)
 			}
-			s, err := Parse(r)
+			s, err := Parse(r.Header, r.URL.RawQuery)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func TestVerifiesTheSDK(t *testing.T) {
 				t.Fatal(err)
 			}
 			p = request(t, test.method, signed, test.body)
-			if s, err = Parse(p); err != nil {
+			if s, err = Parse(p.Header, p.URL.RawQuery); err != nil {
 				t.Fatal(err)
 			}
 			if !s.Presigned || s.Expires != 300*time.Second {
@@ -95,7 +95,7 @@ func TestParseRefuses(t *testing.T) {
 	tests := []struct {
 		name, header, date, code, text string
 	}{
-		{"nothing", "", "20150830T123600Z", "MissingAuthenticationToken", "missing Authentication Token"},
+		{"another scheme", "Bearer x", "20150830T123600Z", "IncompleteSignature", "Unsupported AWS 'algorithm': 'Bearer'"},
 		{"no date", good, "", "IncompleteSignature", "existence of either a 'X-Amz-Date'"},
 		{"another day", good, "20150831T003600Z", "IncompleteSignature", "'20150830' != '20150831'"},
 		{"other algorithm", "AWS4-ECDSA-P256-SHA256 x", "20150830T123600Z", "IncompleteSignature", "Unsupported AWS 'algorithm'"},
@@ -111,13 +111,11 @@ func TestParseRefuses(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := &http.Request{URL: &url.URL{}, Header: http.Header{}}
-			if test.header != "" {
-				r.Header.Set("Authorization", test.header)
-			}
+			r.Header.Set("Authorization", test.header)
 			if test.date != "" {
 				r.Header.Set("X-Amz-Date", test.date)
 			}
-			_, err := Parse(r)
+			_, err := Parse(r.Header, r.URL.RawQuery)
 			e, ok := awserr.As(err)
 			if !ok || e.Code != test.code || !strings.Contains(e.Message, test.text) {
 				t.Errorf("got %v, want %s …%s…", err, test.code, test.text)
@@ -125,8 +123,18 @@ func TestParseRefuses(t *testing.T) {
 		})
 	}
 	r := &http.Request{URL: &url.URL{}, Header: http.Header{"Authorization": {good}, "X-Amz-Date": {"20150830T123600Z"}}}
-	if s, err := Parse(r); err != nil || s.AccessKeyID != "AKID" {
+	if s, err := Parse(r.Header, r.URL.RawQuery); err != nil || s.AccessKeyID != "AKID" {
 		t.Errorf("the good one: %+v, %v", s, err)
+	}
+}
+
+func TestParseUnsigned(t *testing.T) {
+	s, err := Parse(http.Header{}, "Action=AssumeRoleWithWebIdentity")
+	if err != nil || s.Signed() {
+		t.Errorf("Parse = %+v, %v", s, err)
+	}
+	if e := Unsigned(); e.Code != "MissingAuthenticationToken" || e.Status != 403 {
+		t.Errorf("Unsigned = %+v", e)
 	}
 }
 
@@ -140,11 +148,14 @@ func FuzzParse(f *testing.F) {
 	f.Add("", "", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a/20150830/r/s/aws4_request&X-Amz-Date=20150830T123600Z&X-Amz-SignedHeaders=host&X-Amz-Signature="+strings.Repeat("0", 64))
 	f.Fuzz(func(t *testing.T, header, date, query string) {
 		r := &http.Request{Method: "GET", URL: &url.URL{RawQuery: query}, Header: http.Header{"Authorization": {header}, "X-Amz-Date": {date}}}
-		s, err := Parse(r)
+		s, err := Parse(r.Header, r.URL.RawQuery)
 		if err != nil {
 			if _, ok := awserr.As(err); !ok {
 				t.Fatalf("not an AWS error: %v", err)
 			}
+			return
+		}
+		if !s.Signed() {
 			return
 		}
 		if !plain(s.AccessKeyID) || !plain(s.Region) || !plain(s.Service) || len(s.SignedHeaders) > maxHeaders || s.Date.IsZero() {

@@ -30,18 +30,23 @@ type Request struct {
 	parsed bool
 }
 
-// ReadRequest reads the body of r, at most limit bytes of it.
+// ReadRequest reads the body of r. The error is an *awserr.Error: RequestEntityTooLarge
+// for a body of more than limit bytes, RequestTimeout for one that broke off.
 func ReadRequest(r *http.Request, limit int64) (*Request, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+	var body []byte
+	var err error
+	if r.Body != nil {
+		body, err = io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+	}
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
 			return nil, tooLarge(limit)
 		}
-		return nil, awserr.New("RequestExpired", "The request body did not arrive.").Because(fmt.Errorf("reading request body: %w", err))
+		return nil, awserr.New("RequestTimeout", "The request body did not arrive.").Because(fmt.Errorf("reading request body: %w", err))
 	}
 	return &Request{Method: r.Method, Path: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery, Header: r.Header, Body: body}, nil
 }

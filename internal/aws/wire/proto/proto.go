@@ -82,5 +82,5 @@ func (a *API) Known(name string) bool {
 // InvalidAction is the answer to an action that is unknown or not served: AWS's
 // own for a name that an endpoint does not know.
 func InvalidAction(name string) *awserr.Error {
-	return awserr.New("InvalidAction", "The action %s is not valid for this web service.", name)
+	return awserr.New("InvalidAction", "The action %s is not valid for this web service.", awserr.Clip(name))
 }
