@@ -1,0 +1,55 @@
+package dnsserver
+
+import "github.com/localvpc/localvpc/internal/decide/dnsview"
+
+// Types that are not of data and that are not served here: what the server and
+// its peer would have to agree on (RFC 2930, RFC 8945), and transfers of zones
+// (RFC 5936, RFC 1995).
+const (
+	typeTKEY  = 249
+	typeTSIG  = 250
+	typeIXFR  = 251
+	typeAXFR  = 252
+	typeMAILB = 253
+	typeMAILA = 254
+)
+
+// respond appends the answer to a message, or nothing when there is to be none.
+// The view is nil when the asker is nobody in the VPC.
+func (s *Server) respond(v *dnsview.View, msg, out []byte, limit func(*query) int) []byte {
+	q, what := parse(msg)
+	if what == unusual {
+		what = q.parseUnusual(msg)
+	}
+	s.queries.Add(1)
+	code := dnsview.Success
+	switch {
+	case what == noMessage:
+		s.malformed.Add(1)
+		return out
+	case what == otherOpcode:
+		code = dnsview.NotImplemented
+	case what != answerable:
+		s.malformed.Add(1)
+		code = dnsview.FormatError
+	case q.version > 0:
+		code = dnsview.BadVersion
+	case v == nil || q.class != classIN || q.typ == typeOPT || q.typ >= typeTKEY && q.typ <= typeMAILA:
+		code = dnsview.Refused
+	}
+	if code != dnsview.Success {
+		s.failures.Add(1)
+		return q.failure(out, code)
+	}
+	a := v.Answer(dnsview.Question{Name: q.name, Type: dnsview.Type(q.typ), Recurse: q.flags&bitRD != 0})
+	start := len(out)
+	out = q.encode(out, a, limit(&q))
+	if out[start+2]&(bitTC>>8) != 0 {
+		s.truncated.Add(1)
+	}
+	return out
+}
+
+// overUDP and overTCP are the sizes in octets that an answer may have.
+func overUDP(q *query) int { return int(q.payload) }
+func overTCP(*query) int   { return 65535 }
