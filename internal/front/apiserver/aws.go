@@ -1,0 +1,162 @@
+package apiserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/localvpc/localvpc/internal/aws/sigv4"
+	"github.com/localvpc/localvpc/internal/aws/wire/proto"
+	"github.com/localvpc/localvpc/internal/base/awserr"
+	"github.com/localvpc/localvpc/internal/service"
+)
+
+// serveAWS answers one request to an AWS service.
+func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	id := w.Header().Get("x-amzn-RequestId")
+	req, err := proto.ReadRequest(r, maxBody)
+	if err != nil {
+		s.fail(w, s.cfg.Services[0].API, id, "", err)
+		return
+	}
+	svc, cred, err := s.route(req)
+	if err != nil {
+		s.fail(w, svc.API, id, "", err)
+		return
+	}
+	action, err := svc.API.Protocol.Action(svc.API, req)
+	if err != nil {
+		s.fail(w, svc.API, id, "", err)
+		return
+	}
+	act, ok := svc.Actions[action]
+	if !ok {
+		s.fail(w, svc.API, id, action, proto.InvalidAction(awserr.Clip(action)))
+		return
+	}
+	caller, err := s.caller(svc, cred, r)
+	if err != nil {
+		s.fail(w, svc.API, id, action, err)
+		return
+	}
+	in := act.NewInput()
+	if err := svc.API.Protocol.DecodeInput(svc.API, action, req, in); err != nil {
+		s.fail(w, svc.API, id, action, err)
+		return
+	}
+	// A caller that hangs up does not stop what it asked for half way.
+	out, err := s.cfg.Runner.Do(context.WithoutCancel(r.Context()), act, caller, in)
+	if err != nil {
+		s.fail(w, svc.API, id, action, err)
+		return
+	}
+	var body bytes.Buffer
+	svc.API.Protocol.EncodeOutput(&body, svc.API, action, id, out)
+	s.send(w, svc.API, http.StatusOK, &body)
+	s.cfg.Log.Debug("served", "service", svc.API.Service, "action", action, "region", caller.Region, "account", caller.Account, "request", id, "took", time.Since(start))
+}
+
+// route finds the service by the signature's scope, and for one that has several
+// versions or for unsigned requests by Version and Action.
+func (s *Server) route(req *proto.Request) (Service, sigv4.Credential, error) {
+	fallback := s.cfg.Services[0]
+	cred, err := sigv4.Parse(req.Header, req.RawQuery)
+	if err != nil {
+		return fallback, cred, awserr.New("IncompleteSignature", "%s", awserr.Clip(err.Error()))
+	}
+	for _, svc := range s.cfg.Services {
+		if cred.Service != "" && svc.Signing == cred.Service {
+			return svc, cred, nil
+		}
+	}
+	if cred.Service != "" {
+		return fallback, cred, awserr.New("InvalidAction", "The service %s is not offered at this endpoint.", awserr.Clip(cred.Service))
+	}
+	form, err := req.Form()
+	if err != nil {
+		return fallback, cred, err
+	}
+	version, action := form.Get("Version"), form.Get("Action")
+	for _, svc := range s.cfg.Services {
+		if version == svc.API.Version {
+			return svc, cred, nil
+		}
+	}
+	for _, svc := range s.cfg.Services {
+		if svc.API.Known(action) {
+			return svc, cred, nil
+		}
+	}
+	if action == "" {
+		return fallback, cred, awserr.New("MissingAction", "The request is missing an action or a required parameter.")
+	}
+	return fallback, cred, proto.InvalidAction(awserr.Clip(action))
+}
+
+// caller maps a request to an account and a Region. Neither signature nor clock
+// is checked here yet: every key is its account's root.
+func (s *Server) caller(svc Service, cred sigv4.Credential, r *http.Request) (service.Caller, error) {
+	account, region := s.cfg.Account, cred.Region
+	if len(cred.AccessKeyID) == 12 && digits(cred.AccessKeyID) {
+		account = cred.AccessKeyID
+	}
+	if region == "" {
+		region = regionOfHost(r.Host)
+	}
+	if region == "" {
+		region = s.cfg.Region
+	}
+	if !s.cfg.Regions(region) {
+		code := "SignatureDoesNotMatch"
+		if svc.API.Service == "ec2" {
+			code = "AuthFailure"
+		}
+		return service.Caller{}, awserr.New(code, "Credential should be scoped to a valid Region, not '%s'.", awserr.Clip(region))
+	}
+	c := service.Root(account, region, cred.AccessKeyID)
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		c.SourceIP, _ = netip.ParseAddr(host)
+	}
+	return c, nil
+}
+
+func digits(s string) bool {
+	return strings.Trim(s, "0123456789") == ""
+}
+
+// regionOfHost reads the Region from an endpoint's name, as in
+// ec2.eu-west-1.amazonaws.com.
+func regionOfHost(host string) string {
+	name, ok := strings.CutSuffix(strings.Split(host, ":")[0], ".amazonaws.com")
+	if !ok {
+		return ""
+	}
+	_, region, _ := strings.Cut(name, ".")
+	return region
+}
+
+func (s *Server) fail(w http.ResponseWriter, api *proto.API, id, action string, err error) {
+	e := awserr.From(err)
+	if cause := errors.Unwrap(e); cause != nil || !e.Sender() {
+		s.cfg.Log.Warn("a request failed", "action", action, "request", id, "error", e, "cause", cause)
+	}
+	var body bytes.Buffer
+	api.Protocol.EncodeError(&body, api, id, e)
+	s.send(w, api, e.Status, &body)
+}
+
+func (s *Server) send(w http.ResponseWriter, api *proto.API, status int, body *bytes.Buffer) {
+	h := w.Header()
+	h.Set("Content-Type", api.Protocol.ContentType())
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	h.Set("Server", "localvpc")
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // the caller may have gone; nothing to do about it
+}

@@ -1,0 +1,124 @@
+// Package cli is localvpc's command line.
+//
+// Invariant: a command holds no privilege and computes nothing: it calls the
+// public API of the running localvpc, as any AWS client could, and prints the
+// answer. `up` alone is handed in, because it makes what the others call.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/localvpc/localvpc/internal/front/render"
+)
+
+// Exit codes. A command that runs another returns that one's code.
+const (
+	ExitOK    = 0
+	ExitNo    = 1 // the answer is no: not reachable, an expectation did not hold
+	ExitError = 2 // the question could not be answered
+)
+
+// Exit is an error that only says with which code to end.
+type Exit int
+
+func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// UpOptions are the flags of up.
+type UpOptions struct {
+	Listen    string
+	Data      string
+	Ephemeral bool
+	NoPackets bool
+	Account   string
+	Images    string
+	Quotas    string
+	Detach    bool
+	Verbose   bool
+}
+
+// Config wires the commands.
+type Config struct {
+	Version string
+	// Up runs localvpc until ctx ends or it is told to stop, and calls ready
+	// with the line to print when it answers.
+	Up     func(ctx context.Context, o UpOptions, ready func(string)) error
+	Stdin  *os.File
+	Stdout *os.File
+	Stderr *os.File
+}
+
+// env is what the commands share.
+type env struct {
+	cfg     Config
+	url     string
+	region  string
+	account string
+	json    bool
+	out     io.Writer
+	style   render.Style
+}
+
+// Run executes one command line and returns the exit code.
+func Run(ctx context.Context, cfg Config, args []string) int {
+	e := &env{cfg: cfg, out: cfg.Stdout}
+	e.style.Colour = term.IsTerminal(int(cfg.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""
+	root := e.root()
+	root.SetArgs(args)
+	root.SetIn(cfg.Stdin)
+	root.SetOut(cfg.Stdout)
+	root.SetErr(cfg.Stderr)
+	err := root.ExecuteContext(ctx)
+	var exit Exit
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &exit):
+		return int(exit)
+	}
+	fmt.Fprintln(cfg.Stderr, "localvpc:", err)
+	return ExitError
+}
+
+func (e *env) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "localvpc",
+		Short: "AWS networking on one machine",
+		Long: `localvpc is AWS networking on one machine: the EC2 API for unmodified AWS
+clients, and behind it real instances whose packets obey security groups.
+
+Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"'.`,
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&e.url, "url", "", "endpoint of the running localvpc (default: $LOCALVPC_URL, $AWS_ENDPOINT_URL, http://127.0.0.1:4566)")
+	f.StringVar(&e.region, "region", "", "Region (default: $AWS_REGION, $AWS_DEFAULT_REGION, us-east-1)")
+	f.StringVar(&e.account, "account", "", "account, 12 digits (default: that of the running localvpc)")
+	f.BoolVar(&e.json, "json", false, "print JSON")
+	root.AddCommand(
+		e.upCommand(), e.downCommand(), e.statusCommand(), e.envCommand(),
+		e.lsCommand(), e.execCommand(), e.shellCommand(), e.logsCommand(),
+		e.explainCommand(), e.demoCommand(), e.resetCommand(), e.versionCommand(),
+	)
+	return root
+}
+
+func (e *env) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Example: "  localvpc version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if e.json {
+				return e.printJSON(map[string]string{"Version": e.cfg.Version})
+			}
+			_, err := fmt.Fprintln(e.out, "localvpc", e.cfg.Version)
+			return err
+		},
+	}
+}
