@@ -1,0 +1,191 @@
+package ec2
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/localvpc/localvpc/internal/base/awserr"
+	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// interfaceSpec is what a new interface is to be; the zero value gives an
+// interface with one address of the subnet's, in the VPC's default group.
+type interfaceSpec struct {
+	Description    string
+	Groups         []string     // ids; empty: the default group
+	Addresses      []netip.Addr // asked for, the primary first unless Primary says otherwise
+	Primary        netip.Addr   // which of Addresses is the primary; zero: one is chosen
+	SecondaryCount int          // further addresses, chosen
+	InterfaceType  string       // empty: "interface"
+	Tags           state.Tags
+	Attachment     *state.Attachment // nil: the interface is available
+}
+
+// newInterface makes an interface in a subnet of the caller. Errors:
+// InvalidGroup.NotFound, SecurityGroupsPerInterfaceLimitExceeded,
+// InvalidIPAddress.InUse, InvalidParameterValue for an address outside of the
+// subnet, InsufficientFreeAddressesInSubnet, NetworkInterfaceLimitExceeded.
+func (s *Service) newInterface(tx *state.Tx, c authz.Caller, sub *state.Subnet, spec interfaceSpec) (*state.NetworkInterface, error) {
+	groups, err := s.interfaceGroups(tx, c, sub.VpcID, spec.Groups)
+	if err != nil {
+		return nil, err
+	}
+	if limit := s.quota(tx, c, "network-interfaces-per-region"); limit >= 0 {
+		n := 1
+		for range state.NetworkInterfaces.In(tx, c.Scope) {
+			n++
+		}
+		if err := s.within(tx, c, "network-interfaces-per-region", n); err != nil {
+			return nil, err
+		}
+	}
+	n := &state.NetworkInterface{
+		Meta:  tx.Meta(c.Scope, "eni"),
+		VpcID: sub.VpcID, SubnetID: sub.ID,
+		AvailabilityZone: sub.AvailabilityZone, AvailabilityZoneID: sub.AvailabilityZoneID,
+		Description: spec.Description, InterfaceType: spec.InterfaceType,
+		MAC: newMAC(tx.Rand()), Groups: groups, SourceDestCheck: true,
+		Status: "available", Attachment: spec.Attachment,
+	}
+	n.Tags = spec.Tags
+	if n.InterfaceType == "" {
+		n.InterfaceType = "interface"
+	}
+	if n.Attachment != nil {
+		n.Status = "in-use"
+	}
+	if n.Addresses, err = chooseAddresses(tx, sub, spec); err != nil {
+		return nil, err
+	}
+	state.NetworkInterfaces.Put(tx, n)
+	return n, nil
+}
+
+// interfaceGroups checks the groups that an interface of the VPC is to be in.
+func (s *Service) interfaceGroups(r state.Reader, c authz.Caller, vpcID string, ids []string) ([]string, error) {
+	if len(ids) == 0 {
+		for g := range state.SecurityGroups.By(r, state.ByVpc, vpcID) {
+			if g.IsDefault() {
+				return []string{g.ID}, nil
+			}
+		}
+	}
+	var out []string
+	for _, id := range ids {
+		g, err := group(r, c, id)
+		if err != nil {
+			return nil, err
+		}
+		if g.VpcID != vpcID {
+			return nil, awserr.New("InvalidParameter", "Security group %s and the network interface belong to different networks.", id)
+		}
+		if !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out, s.within(r, c, "security-groups-per-interface", len(out))
+}
+
+// newMAC makes a locally administered unicast address of the kind that EC2 gives:
+// the first byte is 02, 06, 0a or 0e.
+func newMAC(rand io.Reader) string {
+	var b [6]byte
+	if _, err := io.ReadFull(rand, b[:]); err != nil {
+		panic(fmt.Sprintf("ec2: reading randomness: %v", err)) // crypto/rand never fails
+	}
+	b[0] = b[0]&0x0c | 0x02
+	return net.HardwareAddr(b[:]).String()
+}
+
+// chooseAddresses gives the interface's addresses, the primary first.
+func chooseAddresses(tx *state.Tx, sub *state.Subnet, spec interfaceSpec) ([]state.PrivateAddress, error) {
+	var out []state.PrivateAddress
+	taken := map[netip.Addr]bool{}
+	for _, a := range spec.Addresses {
+		if err := free(tx, sub, a); err != nil {
+			return nil, err
+		}
+		if taken[a] {
+			return nil, awserr.New("InvalidParameterValue", "Value (%s) for parameter privateIpAddresses is invalid. The address is specified more than once.", a)
+		}
+		taken[a] = true
+		p := state.PrivateAddress{Addr: a, Primary: a == spec.Primary}
+		if p.Primary {
+			out = slices.Insert(out, 0, p)
+		} else {
+			out = append(out, p)
+		}
+	}
+	want := len(spec.Addresses) + spec.SecondaryCount
+	if !spec.Primary.IsValid() {
+		a, err := nextAddress(tx, sub, taken)
+		if err != nil {
+			return nil, err
+		}
+		taken[a] = true
+		out = slices.Insert(out, 0, state.PrivateAddress{Addr: a, Primary: true})
+		want++
+	}
+	for len(out) < want {
+		a, err := nextAddress(tx, sub, taken)
+		if err != nil {
+			return nil, err
+		}
+		taken[a] = true
+		out = append(out, state.PrivateAddress{Addr: a})
+	}
+	return out, nil
+}
+
+// free says why an address that is asked for cannot be had.
+func free(r state.Reader, sub *state.Subnet, a netip.Addr) error {
+	if !sub.Cidr.Contains(a) {
+		return awserr.New("InvalidParameterValue", "Value (%s) for parameter address is invalid. Address does not fall within the subnet's address range", a)
+	}
+	if sub.Reserved(a) {
+		return awserr.New("InvalidParameterValue", "Value (%s) for parameter address is invalid. Address is in subnet's reserved address range", a)
+	}
+	if inUse(r, sub.VpcID, a) {
+		return awserr.New("InvalidIPAddress.InUse", "The specified address is already in use.")
+	}
+	return nil
+}
+
+func inUse(r state.Reader, vpcID string, a netip.Addr) bool {
+	for range state.NetworkInterfaces.By(r, state.ByAddress, state.VpcAddress(vpcID, a)) {
+		return true
+	}
+	return false
+}
+
+// nextAddress takes a random address of the subnet or the next free one after
+// it, so that its cost does not grow with the subnet until that is nearly full.
+func nextAddress(tx *state.Tx, sub *state.Subnet, taken map[netip.Addr]bool) (netip.Addr, error) {
+	size := uint32(1) << (sub.Cidr.Addr().BitLen() - sub.Cidr.Bits()) // subnets are /16 to /28
+	var b [4]byte
+	if _, err := io.ReadFull(tx.Rand(), b[:]); err != nil {
+		panic(fmt.Sprintf("ec2: reading randomness: %v", err)) // crypto/rand never fails
+	}
+	start := binary.BigEndian.Uint32(b[:]) % size
+	for i := range size {
+		a := offset(sub.Cidr.Addr(), (start+i)%size)
+		if !sub.Reserved(a) && !taken[a] && !inUse(tx, sub.VpcID, a) {
+			return a, nil
+		}
+	}
+	return netip.Addr{}, awserr.New("InsufficientFreeAddressesInSubnet", "Insufficient free addresses in subnet '%s'.", sub.ID)
+}
+
+// offset gives the address that is n after base.
+func offset(base netip.Addr, n uint32) netip.Addr {
+	b := base.AsSlice()
+	tail := b[len(b)-4:]
+	binary.BigEndian.PutUint32(tail, binary.BigEndian.Uint32(tail)+n)
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
