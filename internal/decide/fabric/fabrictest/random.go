@@ -15,7 +15,7 @@ const (
 	vpcs       = 2
 	subnets    = 3 // of each VPC
 	groups     = 4
-	rules      = 14
+	rules      = 18
 	acls       = 2
 	interfaces = 5
 	instances  = 4
@@ -81,11 +81,11 @@ func Populate(t *rapid.T, tx *state.Tx, v int) {
 	for n := range present {
 		Group(tx, GroupID(v, n), VpcID(v), fmt.Sprintf("g%d", n))
 	}
-	for n := range rapid.IntRange(0, rules).Draw(t, "rules") {
+	for n := range rapid.IntRange(rules/3, rules).Draw(t, "rules") {
 		drawRule(t, tx, v, n, present)
 	}
 	for n := range instances {
-		Instance(tx, InstanceID(v, n), VpcID(v), pick(t, []state.InstanceState{state.Running, state.Running, state.Running, state.Pending, state.Stopped}, "instance state"))
+		Instance(tx, InstanceID(v, n), VpcID(v), pick(t, []state.InstanceState{state.Running, state.Running, state.Running, state.Running, state.Pending, state.Pending, state.Stopped}, "instance state"))
 	}
 	for n := range interfaces {
 		drawInterface(t, tx, v, n, present)
@@ -108,9 +108,14 @@ func drawRule(t *rapid.T, tx *state.Tx, v, n, groups int) {
 	if rapid.IntRange(0, 19).Draw(t, "prefix list") == 0 {
 		peer = "pl-1"
 	}
-	// Half of the rules allow much, or too few packets would get anywhere.
-	if rapid.Bool().Draw(t, "wide") {
+	// Some rules allow much, or too few packets would get anywhere.
+	switch rapid.IntRange(0, 5).Draw(t, "wide") {
+	case 0:
+		proto, span, peer = "-1", [2]int32{-1, -1}, "0.0.0.0/0"
+	case 1:
 		proto, span = "-1", [2]int32{-1, -1}
+	case 2:
+		peer = "10.0.0.0/8"
 	}
 	Rule(tx, fmt.Sprintf("sgr-%d%02d", v, n), GroupID(v, below(t, groups, "group of rule")), rapid.Bool().Draw(t, "egress"), proto, span[0], span[1], peer)
 }
@@ -138,9 +143,11 @@ func drawEntries(t *rapid.T) []state.NetworkAclEntry {
 func drawInterface(t *rapid.T, tx *state.Tx, v, n, groups int) {
 	subnet := below(t, subnets, "subnet")
 	var of []string
-	for g := range groups {
-		if rapid.Bool().Draw(t, "member") {
-			of = append(of, GroupID(v, g))
+	if mask := rapid.IntRange(0, 1<<groups).Draw(t, "groups of interface"); mask < 1<<groups {
+		for g := range groups {
+			if mask>>g&1 == 0 { // fewer draws away from a member of all
+				of = append(of, GroupID(v, g))
+			}
 		}
 	}
 	addrs := []string{Addr(subnet, n, false).String()}

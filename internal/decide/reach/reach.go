@@ -1,0 +1,160 @@
+// Package reach explains what becomes of a packet: the components on its way
+// there and back, the rules that decided, and every reason why it would not
+// arrive.
+//
+// Invariant: pure; it asks the fabric's stages in the fabric's order and decides
+// nothing itself; a reason is a code of AWS's and typed ids, never prose.
+package reach
+
+import (
+	"net/netip"
+
+	"github.com/localvpc/localvpc/internal/decide/fabric"
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// Query asks for one kind of packet.
+type Query struct {
+	Scope       state.Scope
+	Source      Endpoint
+	Destination Endpoint
+	Protocol    uint8
+	Port        uint16 // the destination's, of TCP and UDP
+	SourcePort  uint16 // 0: any port that a client may choose
+	Type, Code  uint8  // of ICMP
+}
+
+// Endpoint is one end: an instance (its primary interface), an interface, or an
+// address alone. With an address as well, that one of the interface's is meant;
+// a source may give one that it does not have.
+type Endpoint struct {
+	Instance  string
+	Interface string
+	Vpc       string // of an address alone; empty: found out
+	Addr      netip.Addr
+}
+
+// Report is the answer.
+type Report struct {
+	Reachable bool    // it arrives, and what is answered arrives as well
+	Arrives   bool    // the way there alone
+	Forward   []Hop   // in AWS's order of components
+	Return    []Hop   // empty for packets that have no answer
+	Because   []Cause // all that blocks, both ways, in the order of the hops
+}
+
+// First is the blocking cause that a packet meets first on its way there or
+// back: the one that the kernel acts on. Nil: none.
+func (r Report) First(back bool) *Cause {
+	for _, stage := range fabric.Path() {
+		for i, c := range r.Because {
+			if c.Return == back && c.Stage == stage {
+				return &r.Because[i]
+			}
+		}
+	}
+	return nil
+}
+
+// Kind is the kind of a hop's component, in the words of AWS's resource types.
+type Kind string
+
+// The kinds.
+const (
+	KindInstance   Kind = "instance"
+	KindInterface  Kind = "network-interface"
+	KindGroup      Kind = "security-group"
+	KindAcl        Kind = "network-acl"
+	KindRouteTable Kind = "route-table"
+	KindVpc        Kind = "vpc" // the VPC itself answers: Rule is the service
+)
+
+// Hop is one component on the way.
+type Hop struct {
+	Kind      Kind
+	ID        string
+	Stage     fabric.Stage // what it decides; zero: nothing
+	Direction fabric.Direction
+	Rule      string        // sgr-…, acl-…/100, rtb-…/10.0.0.0/16: what let it pass or, of an ACL, refused it
+	Stateful  bool          // passes because the way there did
+	Header    fabric.Header // as it arrives here
+	Blocked   []Cause       // empty: it passes
+}
+
+// Code is one of AWS's explanation codes (VPC Reachability Analyzer guide,
+// "Explanation codes").
+type Code string
+
+// The codes that this package gives.
+const (
+	BadState             Code = "BAD_STATE"
+	BadStateAttachment   Code = "BAD_STATE_ATTACHMENT"
+	BadStateRoute        Code = "BAD_STATE_ROUTE"
+	DisconnectedVpcs     Code = "DISCONNECTED_VPCS"
+	EniAddress           Code = "ENI_ADDRESS_RESTRICTION"
+	EniGroupRules        Code = "ENI_SG_RULES_MISMATCH"
+	GroupHasNoRules      Code = "SG_HAS_NO_RULES"
+	NoPossible           Code = "NO_POSSIBLE_DESTINATION"
+	NoRoute              Code = "NO_ROUTE_TO_DESTINATION"
+	NoSourceOrDest       Code = "NO_SOURCE_OR_DESTINATION"
+	SubnetAcl            Code = "SUBNET_ACL_RESTRICTION"
+	UnassociatedResource Code = "UNASSOCIATED_COMPONENT"
+	UnknownResource      Code = "UNKNOWN_RESOURCE"
+	UnsupportedComponent Code = "UNSUPPORTED_COMPONENT"
+)
+
+// Cause is one reason why a packet does not pass. Fields that say nothing about
+// it are zero.
+type Cause struct {
+	Code      Code
+	Stage     fabric.Stage
+	Direction fabric.Direction
+	Return    bool // on the way back
+	Component string
+	Interface string         // whose groups or addresses are meant
+	Subnet    string         // whose ACL or route table is meant
+	Rule      string         // of an ACL or a route table: what refused it
+	State     string         // of the component, when that is the reason
+	Groups    []string       // of the interface
+	Rules     []Considered   // of the groups, in the direction
+	Addrs     []netip.Addr   // that the interface has
+	Ports     []fabric.Range // of an ACL on the way back: the client's ports that do get answers
+	Header    fabric.Header
+}
+
+// Considered is a rule of a group that did not match, and why.
+type Considered struct {
+	Group string
+	Rule  fabric.Rule
+	Miss  Miss
+}
+
+// Miss says in what a rule and a packet differ; they may in several.
+type Miss struct {
+	Protocol bool
+	Ports    bool // or ICMP's type and code
+	Peer     bool // the CIDR or the members of the group
+	Void     fabric.Void
+}
+
+// Walk explains a packet.
+func Walk(r state.Reader, q Query) Report {
+	w := walk{r: r, q: q}
+	src, cause := w.resolve(q.Source, q.Destination.Vpc)
+	if cause != nil {
+		return Report{Because: []Cause{*cause}}
+	}
+	dst, cause := w.resolve(q.Destination, src.vpc)
+	if cause != nil {
+		return Report{Because: []Cause{*cause}}
+	}
+	w.src, w.dst = src, dst
+	w.header = fabric.Header{Src: src.addr, Dst: dst.addr, Protocol: q.Protocol, SPort: q.SourcePort, DPort: q.Port, Type: q.Type, Code: q.Code}
+	if !w.header.HasPorts() {
+		w.header.SPort, w.header.DPort = 0, 0
+	}
+	if q.Protocol != fabric.ICMP {
+		w.header.Type, w.header.Code = 0, 0
+	}
+	return w.report()
+}
