@@ -1,0 +1,46 @@
+package ec2
+
+import "github.com/localvpc/localvpc/internal/service"
+
+func (s *Service) networkActions() []service.Action {
+	return []service.Action{
+		service.Read("DescribeRegions", s.DescribeRegions),
+		service.Read("DescribeAvailabilityZones", s.DescribeAvailabilityZones),
+		service.Read("DescribeAccountAttributes", s.DescribeAccountAttributes),
+
+		service.Write("CreateVpc", s.CreateVpc),
+		service.Read("DescribeVpcs", s.DescribeVpcs),
+		service.Write("DeleteVpc", s.DeleteVpc),
+		service.Write("ModifyVpcTenancy", s.ModifyVpcTenancy),
+		service.Read("DescribeVpcAttribute", s.DescribeVpcAttribute),
+		service.Write("ModifyVpcAttribute", s.ModifyVpcAttribute),
+		service.Read("DescribeVpcClassicLink", s.DescribeVpcClassicLink),
+		service.Read("DescribeVpcClassicLinkDnsSupport", s.DescribeVpcClassicLinkDnsSupport),
+
+		service.Write("CreateSubnet", s.CreateSubnet),
+		service.Read("DescribeSubnets", s.DescribeSubnets),
+		service.Write("ModifySubnetAttribute", s.ModifySubnetAttribute),
+		service.Write("DeleteSubnet", s.DeleteSubnet),
+		service.Read("GetSubnetCidrReservations", s.GetSubnetCidrReservations),
+
+		service.Write("CreateDhcpOptions", s.CreateDhcpOptions),
+		service.Read("DescribeDhcpOptions", s.DescribeDhcpOptions),
+		service.Write("AssociateDhcpOptions", s.AssociateDhcpOptions),
+		service.Write("DeleteDhcpOptions", s.DeleteDhcpOptions),
+
+		service.Read("DescribeRouteTables", s.DescribeRouteTables),
+		service.Read("DescribeNetworkAcls", s.DescribeNetworkAcls),
+		service.Read("DescribeInternetGateways", s.DescribeInternetGateways),
+		service.Read("DescribeNatGateways", s.DescribeNatGateways),
+		service.Read("DescribeAddresses", s.DescribeAddresses),
+		service.Read("DescribeAddressesAttribute", s.DescribeAddressesAttribute),
+		service.Read("DescribePrefixLists", s.DescribePrefixLists),
+		service.Read("DescribeManagedPrefixLists", s.DescribeManagedPrefixLists),
+		service.Read("DescribePlacementGroups", s.DescribePlacementGroups),
+		service.Read("DescribeLaunchTemplates", s.DescribeLaunchTemplates),
+
+		service.Write("CreateTags", s.CreateTags),
+		service.Read("DescribeTags", s.DescribeTags),
+		service.Write("DeleteTags", s.DeleteTags),
+	}
+}

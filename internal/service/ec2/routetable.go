@@ -1,0 +1,96 @@
+package ec2
+
+import (
+	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// DescribeRouteTables lists route tables.
+func (s *Service) DescribeRouteTables(r state.Reader, c authz.Caller, in *api.DescribeRouteTablesInput) (*api.DescribeRouteTablesOutput, error) {
+	rows, next, err := routeTableKind.describe(r, c, query[state.RouteTable]{
+		action: "DescribeRouteTables", ids: in.RouteTableIds, filters: in.Filters, max: in.MaxResults, token: in.NextToken, by: routeTableFilters,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &api.DescribeRouteTablesOutput{NextToken: next, RouteTables: []api.RouteTable{}}
+	for _, t := range rows {
+		out.RouteTables = append(out.RouteTables, apiRouteTable(t))
+	}
+	return out, nil
+}
+
+var routeTableFilters = filters[state.RouteTable]{
+	"association.gateway-id":                 ofAssociations(func(a state.RouteTableAssociation) string { return a.GatewayID }),
+	"association.route-table-association-id": ofAssociations(func(a state.RouteTableAssociation) string { return a.ID }),
+	"association.subnet-id":                  ofAssociations(func(a state.RouteTableAssociation) string { return a.SubnetID }),
+	"association.main":                       ofAssociations(func(a state.RouteTableAssociation) string { return yes(a.Main)[0] }),
+	"association.route-table-id": func(t *state.RouteTable) []string {
+		if len(t.Associations) == 0 {
+			return nil
+		}
+		return []string{t.ID}
+	},
+	"owner-id":       func(t *state.RouteTable) []string { return []string{t.Account} },
+	"route-table-id": func(t *state.RouteTable) []string { return []string{t.ID} },
+	"vpc-id":         func(t *state.RouteTable) []string { return []string{t.VpcID} },
+	"route.destination-cidr-block": ofRoutes(func(r state.Route) string {
+		return prefixOf(r.Destination, true)
+	}),
+	"route.destination-ipv6-cidr-block": ofRoutes(func(r state.Route) string {
+		return prefixOf(r.Destination, false)
+	}),
+	"route.destination-prefix-list-id":      ofRoutes(func(r state.Route) string { return r.PrefixListID }),
+	"route.gateway-id":                      ofRoutes(func(r state.Route) string { return r.GatewayID }),
+	"route.instance-id":                     ofRoutes(func(r state.Route) string { return r.InstanceID }),
+	"route.nat-gateway-id":                  ofRoutes(func(r state.Route) string { return r.NatGatewayID }),
+	"route.vpc-peering-connection-id":       ofRoutes(func(r state.Route) string { return r.PeeringID }),
+	"route.origin":                          ofRoutes(func(r state.Route) string { return r.Origin }),
+	"route.state":                           ofRoutes(func(r state.Route) string { return r.State }),
+	"route.egress-only-internet-gateway-id": func(*state.RouteTable) []string { return nil },
+	"route.transit-gateway-id":              func(*state.RouteTable) []string { return nil },
+}
+
+func ofAssociations(text func(state.RouteTableAssociation) string) func(*state.RouteTable) []string {
+	return func(t *state.RouteTable) (out []string) {
+		for _, a := range t.Associations {
+			out = append(out, one(text(a))...)
+		}
+		return out
+	}
+}
+
+func ofRoutes(text func(state.Route) string) func(*state.RouteTable) []string {
+	return func(t *state.RouteTable) (out []string) {
+		for _, r := range t.Routes {
+			out = append(out, one(text(r))...)
+		}
+		return out
+	}
+}
+
+func apiRouteTable(t *state.RouteTable) api.RouteTable {
+	out := api.RouteTable{
+		RouteTableId: ptr(t.ID), VpcId: ptr(t.VpcID), OwnerId: ptr(t.Account), Tags: apiTags(t.Tags),
+		Associations: []api.RouteTableAssociation{}, PropagatingVgws: []api.PropagatingVgw{}, Routes: []api.Route{},
+	}
+	for _, a := range t.Associations {
+		out.Associations = append(out.Associations, api.RouteTableAssociation{
+			RouteTableAssociationId: ptr(a.ID), RouteTableId: ptr(t.ID), Main: ptr(a.Main), SubnetId: opt(a.SubnetID), GatewayId: opt(a.GatewayID),
+			AssociationState: &api.RouteTableAssociationState{State: ptr("associated")},
+		})
+	}
+	for _, id := range t.PropagatingVgws {
+		out.PropagatingVgws = append(out.PropagatingVgws, api.PropagatingVgw{GatewayId: ptr(id)})
+	}
+	for _, r := range t.Routes {
+		out.Routes = append(out.Routes, api.Route{
+			DestinationCidrBlock: opt(prefixOf(r.Destination, true)), DestinationIpv6CidrBlock: opt(prefixOf(r.Destination, false)),
+			DestinationPrefixListId: opt(r.PrefixListID), GatewayId: opt(r.GatewayID), NatGatewayId: opt(r.NatGatewayID),
+			NetworkInterfaceId: opt(r.InterfaceID), InstanceId: opt(r.InstanceID), VpcPeeringConnectionId: opt(r.PeeringID),
+			Origin: ptr(r.Origin), State: ptr(r.State),
+		})
+	}
+	return out
+}
