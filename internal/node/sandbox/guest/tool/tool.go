@@ -1,0 +1,218 @@
+// Package tool holds the small programs that instances have with localvpc: a
+// web server, a client and an echo, for hosts that have nothing but Go.
+//
+// Invariant: a tool needs nothing but the network and its arguments, starts at
+// once, and its exit status says what happened as curl's does.
+package tool
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const usage = `usage:
+  localvpc guest serve [--addr :80] [--text TEXT | --say-hello | --dir DIR]
+  localvpc guest get [-m SECONDS] URL
+  localvpc guest echo [--addr :7]
+`
+
+// Exit statuses of get, as in curl(1).
+const (
+	exitOK      = 0
+	exitUsage   = 2
+	exitURL     = 3
+	exitResolve = 6
+	exitConnect = 7
+	exitWrite   = 23
+	exitTimeout = 28
+	exitReceive = 56
+)
+
+// Main runs the tool named by args[0] and returns its exit status.
+func Main(args []string) int {
+	if len(args) == 0 {
+		fmt.Fprint(os.Stderr, usage)
+		return exitUsage
+	}
+	var err error
+	switch args[0] {
+	case "serve":
+		err = serve(args[1:])
+	case "get":
+		return get(args[1:], os.Stdout)
+	case "echo":
+		err = echo(args[1:])
+	default:
+		fmt.Fprintf(os.Stderr, "localvpc guest: there is no tool %q\n%s", args[0], usage)
+		return exitUsage
+	}
+	if errors.Is(err, flag.ErrHelp) || errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "localvpc guest:", err)
+		return 1
+	}
+	return exitOK
+}
+
+var errUsage = errors.New("usage")
+
+func parse(flags *flag.FlagSet, args []string, operands int) error {
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != operands {
+		fmt.Fprint(os.Stderr, usage)
+		return errUsage
+	}
+	return nil
+}
+
+// serve answers HTTP. What it prints first tells that it listens.
+func serve(args []string) error {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	addr := flags.String("addr", ":80", "address to listen on")
+	text := flags.String("text", "", "answer every request with this text")
+	hello := flags.Bool("say-hello", false, "answer /say-hello?name=X with Hello, X!")
+	dir := flags.String("dir", "", "serve the files of this directory")
+	if err := parse(flags, args, 0); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler(*text, *hello, *dir), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
+	fmt.Println("serving on", listener.Addr())
+	return server.Serve(listener)
+}
+
+func handler(text string, hello bool, dir string) http.Handler {
+	switch {
+	case hello:
+		mux := http.NewServeMux()
+		mux.HandleFunc("/say-hello", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			fmt.Fprintf(w, "Hello, %s!\n", r.FormValue("name"))
+		})
+		return mux
+	case dir != "":
+		return http.FileServer(http.Dir(dir))
+	}
+	if text == "" {
+		text, _ = os.Hostname()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, text+"\n")
+	})
+}
+
+// get prints what a URL answers, whatever the status, as curl -sS does.
+func get(args []string, out io.Writer) int {
+	flags := flag.NewFlagSet("get", flag.ContinueOnError)
+	limit := flags.Float64("m", 0, "seconds that the whole operation may take; 0: no limit")
+	if err := parse(flags, args, 1); err != nil {
+		return exitUsage
+	}
+	url := flags.Arg(0)
+	if !strings.Contains(url, "://") {
+		url = "http://" + url
+	}
+	ctx := context.Background()
+	if *limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(*limit*float64(time.Second)))
+		defer cancel()
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return failed(exitURL, err)
+	}
+	client := &http.Client{
+		Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return failed(statusOf(err), err)
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(writer{out}, response.Body); err != nil {
+		return failed(statusOf(err), err)
+	}
+	return exitOK
+}
+
+// writer marks the errors of writing.
+type writer struct{ io.Writer }
+
+var errWrite = errors.New("writing the answer")
+
+func (w writer) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errWrite, err)
+	}
+	return n, err
+}
+
+func failed(code int, err error) int {
+	fmt.Fprintf(os.Stderr, "localvpc guest get: (%d) %v\n", code, err)
+	return code
+}
+
+func statusOf(err error) int {
+	var name *net.DNSError
+	var timeout net.Error
+	var op *net.OpError
+	switch {
+	case errors.Is(err, errWrite):
+		return exitWrite
+	case errors.Is(err, context.DeadlineExceeded):
+		return exitTimeout
+	case errors.As(err, &name):
+		return exitResolve
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return exitConnect
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return exitTimeout
+	case errors.As(err, &op) && op.Op == "dial":
+		return exitConnect
+	}
+	return exitReceive
+}
+
+// echo sends back what it receives over TCP.
+func echo(args []string) error {
+	flags := flag.NewFlagSet("echo", flag.ContinueOnError)
+	addr := flags.String("addr", ":7", "address to listen on")
+	if err := parse(flags, args, 0); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	fmt.Println("echoing on", listener.Addr())
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer conn.Close()
+			_, _ = io.Copy(conn, conn)
+		}()
+	}
+}
