@@ -2,9 +2,9 @@ package fabric
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -18,17 +18,15 @@ type Acl struct {
 	Egress  []Entry
 }
 
-// Entry is one entry of an ACL. ID is the ACL's id, a slash and the number; the
-// last one of each direction is the implicit denial.
+// Entry is one entry of an ACL.
 type Entry struct {
-	ID     string
 	Number int32
 	Allow  bool
 	Match
 }
 
-// EntryID is the id of an entry, as a cause.
-func EntryID(acl string, number int32) string { return fmt.Sprintf("%s/%d", acl, number) }
+// ID is the id of an entry, as a cause: acl-…/100.
+func (a Acl) ID(e Entry) string { return a.Key.ID + "/" + strconv.Itoa(int(e.Number)) }
 
 // LoadAcl derives an ACL.
 func LoadAcl(r state.Reader, k state.Key) (Acl, bool) {
@@ -46,7 +44,7 @@ func newAcl(row *state.NetworkAcl) Acl {
 			continue
 		}
 		m := newMatch(e.Protocol, e.FromPort, e.ToPort, e.ICMPType, e.ICMPCode, e.Cidr)
-		entry := Entry{EntryID(row.ID, e.Number), e.Number, e.Allow, m}
+		entry := Entry{e.Number, e.Allow, m}
 		if e.Egress {
 			a.Egress = append(a.Egress, entry)
 		} else {
@@ -69,10 +67,8 @@ func (a Acl) Entries(dir Direction) []Entry {
 	return a.Ingress
 }
 
-// Denial is the entry that denies what no other one matches.
-func (a Acl) Denial() Entry {
-	return Entry{ID: EntryID(a.Key.ID, state.DefaultAclRule), Number: state.DefaultAclRule, Match: Match{Protocol: AnyProtocol, Ports: AllPorts, Type: -1, Code: -1}}
-}
+// Denial is the entry that denies what no other one of its direction matches.
+var Denial = Entry{Number: state.DefaultAclRule, Match: Match{Protocol: AnyProtocol, Ports: AllPorts, Type: -1, Code: -1}}
 
 // Open says whether the ACL lets every IPv4 packet of the direction pass, as
 // the default one does.
@@ -96,7 +92,7 @@ func (a Acl) Decide(dir Direction, h Header) Entry {
 			return e
 		}
 	}
-	return a.Denial()
+	return Denial
 }
 
 func noMember(string, netip.Addr) bool { return false }

@@ -25,6 +25,8 @@ const (
 	// sending and of the receiving interface.
 	GroupOut
 	GroupIn
+
+	Stages = iota + 1 // above every stage
 )
 
 func (s Stage) String() string {
@@ -47,13 +49,13 @@ func (s Stage) String() string {
 	return "unknown stage"
 }
 
-// Path is the one order of the stages. The verdict does not depend on it, for
+// path is the one order of the stages. The verdict does not depend on it, for
 // all stages have to let a packet pass; which of several refusals comes first
 // does, and both readers build on it.
 var path = [...]Stage{Source, Destination, AclOut, AclIn, Tracked, GroupOut, GroupIn}
 
 // Path gives the stages in their order.
-func Path() []Stage { return append([]Stage(nil), path[:]...) }
+func Path() [len(path)]Stage { return path }
 
 // Direction is the direction of a rule, as seen from its holder.
 type Direction string

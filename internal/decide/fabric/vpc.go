@@ -39,12 +39,12 @@ func LoadVPC(r state.Reader, k state.Key) (VPC, bool) {
 }
 
 func newVPC(row *state.Vpc) VPC {
-	v := VPC{Key: row.Key}
+	v := VPC{Key: row.Key, Cidrs: make([]netip.Prefix, 0, len(row.Cidrs)), Services: make([]Service, 0, 5)}
 	for _, c := range row.Cidrs {
 		v.Cidrs = append(v.Cidrs, c.Cidr.Masked())
 	}
 	if row.EnableDnsSupport {
-		for _, addr := range []netip.Addr{row.Resolver(), ResolverAddr} {
+		for _, addr := range [...]netip.Addr{row.Resolver(), ResolverAddr} {
 			v.Services = append(v.Services, Service{"dns", addr, UDP, 53}, Service{"dns", addr, TCP, 53})
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -81,18 +82,21 @@ func (v Value) IsInterval() bool {
 func (v Value) String() string {
 	switch {
 	case v.Num && v.Lo == v.Hi:
-		return fmt.Sprint(v.Lo)
+		return strconv.FormatUint(uint64(v.Lo), 10)
 	case v.Num:
-		return fmt.Sprintf("%d-%d", v.Lo, v.Hi)
+		return strconv.FormatUint(uint64(v.Lo), 10) + "-" + strconv.FormatUint(uint64(v.Hi), 10)
 	case v.From.IsValid() && v.From == v.To:
 		return v.From.String()
 	case v.From.IsValid():
 		return v.From.String() + "-" + v.To.String()
 	}
-	return fmt.Sprintf("%q", v.Name)
+	return strconv.Quote(v.Name)
 }
 
 func values(vs []Value) string {
+	if len(vs) == 1 {
+		return vs[0].String()
+	}
 	s := make([]string, len(vs))
 	for i, v := range vs {
 		s[i] = v.String()
@@ -145,7 +149,7 @@ type Element struct {
 func (o Element) Kind() Kind { return KindElement }
 func (o Element) NS() Netns  { return o.Netns }
 func (o Element) Key() string {
-	return fmt.Sprintf("element %s %s { %s }", o.Netns, o.Set, values(o.At))
+	return "element " + string(o.Netns) + " " + o.Set + " { " + values(o.At) + " }"
 }
 func (o Element) String() string {
 	s := o.Key()
@@ -156,7 +160,7 @@ func (o Element) String() string {
 		s += " : " + o.To.String()
 	}
 	if o.Cause != "" {
-		s += fmt.Sprintf(" comment %q", o.Cause)
+		s += " comment " + strconv.Quote(o.Cause)
 	}
 	return s
 }

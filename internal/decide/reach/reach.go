@@ -149,6 +149,7 @@ func Walk(r state.Reader, q Query) Report {
 		return Report{Because: []Cause{*cause}}
 	}
 	w.src, w.dst = src, dst
+	w.vpc, _ = fabric.LoadVPC(r, q.Scope.Key(src.vpc))
 	w.header = fabric.Header{Src: src.addr, Dst: dst.addr, Protocol: q.Protocol, SPort: q.SourcePort, DPort: q.Port, Type: q.Type, Code: q.Code}
 	if !w.header.HasPorts() {
 		w.header.SPort, w.header.DPort = 0, 0

@@ -15,6 +15,8 @@ type end struct {
 	eni      *state.NetworkInterface
 	instance *state.Instance
 	subnet   *state.Subnet
+	acl      fabric.Acl // of the subnet; without a key: none
+	table    fabric.RouteTable
 }
 
 // resolve finds an endpoint; vpc is that of the other one, if it is known.
@@ -77,6 +79,10 @@ func (w *walk) at(n *state.NetworkInterface, a netip.Addr) end {
 		e.instance, _ = state.Instances.Get(w.r, n.Scope().Key(n.Attachment.InstanceID))
 	}
 	e.subnet, _ = state.Subnets.Get(w.r, n.Scope().Key(n.SubnetID))
+	if e.subnet != nil {
+		e.acl, _ = fabric.AclOf(w.r, n.Scope(), n.SubnetID)
+		e.table, _ = fabric.RouteTableOf(w.r, n.Scope(), n.VpcID, n.SubnetID)
+	}
 	return e
 }
 

@@ -18,31 +18,31 @@ type walk struct {
 	q        Query
 	src, dst end
 	header   fabric.Header
+	vpc      fabric.VPC // of the source
 }
 
 // way is one direction of the packet's journey.
 type way struct {
 	*walk
-	from, to end
+	from, to *end
 	header   fabric.Header
 	back     bool
-	stages   map[fabric.Stage]*Hop
-	service  string // the VPC's service that answers
-	vpc      bool   // the VPC itself has the address
+	stages   [fabric.Stages]*Hop
+	served   bool   // the VPC itself has the address
 	same     bool   // within one subnet
 	closed   *Cause // why the receiving interface takes nothing
 }
 
 func (w *walk) report() Report {
-	there := w.run(w.src, w.dst, w.header, false)
+	there := w.run(&w.src, &w.dst, w.header, false)
 	out := Report{Forward: there.hops()}
 	answer, answered := w.header.Reply()
 	// What answers a wrong source address goes to somebody else.
-	if answered && w.src.has(w.src.addr) && w.dst.eni != nil && !there.vpc && w.src.vpc == w.dst.vpc {
+	if answered && w.src.has(w.src.addr) && w.dst.eni != nil && !there.served && w.src.vpc == w.dst.vpc {
 		if w.q.SourcePort == 0 && answer.HasPorts() {
 			answer.DPort = ephemeral.Lo
 		}
-		out.Return = w.run(w.dst, w.src, answer, true).hops()
+		out.Return = w.run(&w.dst, &w.src, answer, true).hops()
 	}
 	for _, h := range out.Forward {
 		out.Because = append(out.Because, h.Blocked...)
@@ -56,8 +56,8 @@ func (w *walk) report() Report {
 }
 
 // run asks every stage, whether earlier ones refused or not.
-func (w *walk) run(from, to end, h fabric.Header, back bool) *way {
-	y := &way{walk: w, from: from, to: to, header: h, back: back, stages: map[fabric.Stage]*Hop{}}
+func (w *walk) run(from, to *end, h fabric.Header, back bool) *way {
+	y := &way{walk: w, from: from, to: to, header: h, back: back}
 	for _, stage := range fabric.Path() {
 		if hop := y.ask(stage); hop != nil {
 			hop.Stage, hop.Header = stage, h
@@ -79,22 +79,22 @@ func (y *way) ask(s fabric.Stage) *Hop {
 	case fabric.Destination:
 		return y.destination()
 	case fabric.AclOut:
-		if y.vpc || y.same || y.from.subnet == nil {
+		if y.served || y.same || y.from.subnet == nil {
 			return nil
 		}
-		return y.acl(y.from.subnet, fabric.Egress)
+		return y.acl(y.from, fabric.Egress)
 	case fabric.AclIn:
-		if y.vpc || y.same || y.to.subnet == nil || y.from.vpc != y.to.vpc {
+		if y.served || y.same || y.to.subnet == nil || y.from.vpc != y.to.vpc {
 			return nil
 		}
-		return y.acl(y.to.subnet, fabric.Ingress)
+		return y.acl(y.to, fabric.Ingress)
 	case fabric.GroupOut:
-		if y.vpc || y.from.eni == nil {
+		if y.served || y.from.eni == nil {
 			return nil
 		}
 		return y.group(y.from.eni, fabric.Egress)
 	case fabric.GroupIn:
-		if y.vpc || y.to.eni == nil || y.from.vpc != y.to.vpc {
+		if y.served || y.to.eni == nil || y.from.vpc != y.to.vpc {
 			return nil
 		}
 		return y.group(y.to.eni, fabric.Ingress)
@@ -125,41 +125,35 @@ func (y *way) source() *Hop {
 // destination answers as routing does: a service of the VPC, an interface by the
 // local route, or nothing.
 func (y *way) destination() *Hop {
-	scope := y.q.Scope
-	row, ok := state.Vpcs.Get(y.r, scope.Key(y.from.vpc))
-	if !ok || len(row.Cidrs) == 0 {
+	if y.vpc.Key.ID == "" {
 		return &Hop{Kind: KindVpc, ID: y.from.vpc, Blocked: []Cause{{Code: UnknownResource, Component: y.from.vpc}}}
 	}
-	vpc, _ := fabric.LoadVPC(y.r, row.Key)
-	if service, at, asked := vpc.ServiceAt(y.header); at {
-		y.vpc, y.service = true, service.Name
-		hop := &Hop{Kind: KindVpc, ID: row.ID, Direction: fabric.Ingress, Rule: service.Name}
+	if service, at, asked := y.vpc.ServiceAt(y.header); at {
+		y.served = true
+		hop := &Hop{Kind: KindVpc, ID: y.vpc.Key.ID, Direction: fabric.Ingress, Rule: service.Name}
 		if !asked {
-			hop.Blocked = []Cause{{Code: NoPossible, Component: row.ID}}
+			hop.Blocked = []Cause{{Code: NoPossible, Component: y.vpc.Key.ID}}
 		}
 		return hop
 	}
 	y.same = y.from.subnet != nil && y.to.subnet != nil && y.from.subnet.Key == y.to.subnet.Key
-	hop := &Hop{Kind: KindRouteTable, Direction: fabric.Egress}
-	var table fabric.RouteTable
+	hop := &Hop{Kind: KindRouteTable, ID: y.from.table.Key.ID, Direction: fabric.Egress}
 	var subnet string
 	if y.from.subnet != nil {
 		subnet = y.from.subnet.ID
-		table, _ = fabric.RouteTableOf(y.r, scope, y.from.vpc, subnet)
-		hop.ID = table.Key.ID
 	}
-	route, found := table.Lookup(y.header.Dst)
+	route, found := y.from.table.Lookup(y.header.Dst)
 	if found {
-		hop.Rule = table.ID(route)
+		hop.Rule = y.from.table.ID(route)
 	}
 	cause := Cause{Component: hop.ID, Subnet: subnet, Rule: hop.Rule}
 	switch {
 	case y.to.eni != nil && y.to.vpc != y.from.vpc:
 		hop.Blocked = []Cause{{Code: DisconnectedVpcs, Component: y.from.vpc, Interface: y.to.eni.ID}}
-	case vpc.Contains(y.header.Dst) && !y.to.has(y.header.Dst):
-		cause.Code, cause.Component, cause.Rule = NoPossible, row.ID, ""
+	case y.vpc.Contains(y.header.Dst) && !y.to.has(y.header.Dst):
+		cause.Code, cause.Component, cause.Rule = NoPossible, y.vpc.Key.ID, ""
 		hop.Blocked = []Cause{cause}
-	case vpc.Contains(y.header.Dst):
+	case y.vpc.Contains(y.header.Dst):
 		if y.closed = y.to.state(); y.closed != nil {
 			y.closed.Stage, y.closed.Direction, y.closed.Return, y.closed.Header = fabric.Destination, fabric.Ingress, y.back, y.header
 		}
@@ -176,21 +170,22 @@ func (y *way) destination() *Hop {
 	return hop
 }
 
-func (y *way) acl(subnet *state.Subnet, dir fabric.Direction) *Hop {
-	acl, ok := fabric.AclOf(y.r, y.q.Scope, subnet.ID)
-	if !ok {
-		return &Hop{Kind: KindAcl, Direction: dir, Blocked: []Cause{{Code: SubnetAcl, Subnet: subnet.ID}}}
+func (y *way) acl(e *end, dir fabric.Direction) *Hop {
+	acl := e.acl
+	if acl.Key.ID == "" {
+		return &Hop{Kind: KindAcl, Direction: dir, Blocked: []Cause{{Code: SubnetAcl, Subnet: e.subnet.ID}}}
 	}
 	entry := acl.Decide(dir, y.header)
-	hop := &Hop{Kind: KindAcl, ID: acl.Key.ID, Direction: dir, Rule: entry.ID}
-	cause := Cause{Code: SubnetAcl, Component: acl.Key.ID, Subnet: subnet.ID, Rule: entry.ID}
+	hop := &Hop{Kind: KindAcl, ID: acl.Key.ID, Direction: dir, Rule: acl.ID(entry)}
+	cause := Cause{Code: SubnetAcl, Component: acl.Key.ID, Subnet: e.subnet.ID, Rule: hop.Rule}
 	if y.back && y.q.SourcePort == 0 && y.header.HasPorts() {
 		var refusing *fabric.Entry
 		cause.Ports, refusing = answerable(acl, dir, y.header)
 		if refusing == nil {
 			return hop
 		}
-		hop.Rule, cause.Rule = refusing.ID, refusing.ID
+		hop.Rule = acl.ID(*refusing)
+		cause.Rule = hop.Rule
 		hop.Blocked = []Cause{cause}
 		return hop
 	}
@@ -299,20 +294,20 @@ func firstOf(ids []string) string {
 
 // hops lists the components in the order in which AWS does.
 func (y *way) hops() []Hop {
-	var hops []Hop
+	hops := make([]Hop, 0, 9)
 	add := func(h *Hop) {
 		if h != nil {
 			hops = append(hops, *h)
 		}
 	}
-	instance := func(e end) {
+	instance := func(e *end) {
 		if e.instance != nil {
 			hops = append(hops, Hop{Kind: KindInstance, ID: e.instance.ID, Header: y.header})
 		}
 	}
 	instance(y.from)
 	add(y.stages[fabric.Source])
-	if y.vpc {
+	if y.served {
 		add(y.stages[fabric.Destination])
 		return hops
 	}

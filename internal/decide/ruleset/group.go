@@ -73,6 +73,7 @@ func arrange(rules []fabric.Rule) []placed {
 		cidr     netip.Prefix
 	}
 	seen := map[family][]fabric.Range{}
+	var lengths [33]bool // of the prefixes seen; classes 0 and 1 are IPv4
 	place := func(r fabric.Rule) form {
 		key := family{protocol: r.Protocol}
 		form := inPorts
@@ -80,6 +81,9 @@ func arrange(rules []fabric.Rule) []placed {
 			form = inAddrs
 		}
 		for bits := 0; bits <= r.Cidr.Bits(); bits++ {
+			if !lengths[bits] {
+				continue
+			}
 			key.cidr = netip.PrefixFrom(r.Cidr.Addr(), bits).Masked()
 			for _, ports := range seen[key] {
 				if ports.Covers(r.Ports) {
@@ -90,7 +94,7 @@ func arrange(rules []fabric.Rule) []placed {
 				}
 			}
 		}
-		key.cidr = r.Cidr
+		key.cidr, lengths[r.Cidr.Bits()] = r.Cidr, true
 		seen[key] = append(seen[key], r.Ports)
 		return form
 	}

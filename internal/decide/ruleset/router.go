@@ -189,17 +189,16 @@ func Acl(a fabric.Acl) []plan.Object {
 			continue
 		}
 		c := plan.Chain{Netns: router(a.VPC), Name: d.acl(a.Key.ID)}
-		for _, e := range append(a.Entries(d.Direction), a.Denial()) {
+		for _, e := range a.Entries(d.Direction) {
 			v := plan.Drop
 			if e.Allow {
 				v = plan.Return
 			}
-			if e.ID == a.Denial().ID {
-				c.Rules = append(c.Rules, plan.Do(v, e.ID))
-			} else if ms, ok := d.asks(e.Match); ok {
-				c.Rules = append(c.Rules, plan.Do(v, e.ID, ms...))
+			if ms, ok := d.asks(e.Match); ok {
+				c.Rules = append(c.Rules, plan.Do(v, a.ID(e), ms...))
 			}
 		}
+		c.Rules = append(c.Rules, plan.Do(plan.Drop, a.ID(fabric.Denial)))
 		objects = append(objects, c)
 	}
 	return objects
