@@ -1,0 +1,24 @@
+package ec2
+
+import "github.com/localvpc/localvpc/internal/service"
+
+// groupActions: security groups, their rules, and network interfaces.
+func (s *Service) groupActions() []service.Action {
+	return []service.Action{
+		service.Write("CreateSecurityGroup", s.CreateSecurityGroup),
+		service.Read("DescribeSecurityGroups", s.DescribeSecurityGroups),
+		service.Write("DeleteSecurityGroup", s.DeleteSecurityGroup),
+
+		service.Write("AuthorizeSecurityGroupIngress", s.AuthorizeSecurityGroupIngress),
+		service.Write("AuthorizeSecurityGroupEgress", s.AuthorizeSecurityGroupEgress),
+		service.Write("RevokeSecurityGroupIngress", s.RevokeSecurityGroupIngress),
+		service.Write("RevokeSecurityGroupEgress", s.RevokeSecurityGroupEgress),
+		service.Read("DescribeSecurityGroupRules", s.DescribeSecurityGroupRules),
+
+		service.Write("CreateNetworkInterface", s.CreateNetworkInterface),
+		service.Read("DescribeNetworkInterfaces", s.DescribeNetworkInterfaces),
+		service.Write("DeleteNetworkInterface", s.DeleteNetworkInterface),
+		service.Read("DescribeNetworkInterfaceAttribute", s.DescribeNetworkInterfaceAttribute),
+		service.Write("ModifyNetworkInterfaceAttribute", s.ModifyNetworkInterfaceAttribute),
+	}
+}

@@ -1,0 +1,95 @@
+package ec2
+
+import (
+	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/base/awserr"
+	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// DescribeNetworkInterfaceAttribute shows one attribute.
+func (s *Service) DescribeNetworkInterfaceAttribute(r state.Reader, c authz.Caller, in *api.DescribeNetworkInterfaceAttributeInput) (*api.DescribeNetworkInterfaceAttributeOutput, error) {
+	n, err := networkInterface(r, c, val(in.NetworkInterfaceId))
+	if err != nil {
+		return nil, err
+	}
+	out := &api.DescribeNetworkInterfaceAttributeOutput{NetworkInterfaceId: ptr(n.ID)}
+	switch name := val(in.Attribute); name {
+	case "description":
+		out.Description = &api.AttributeValue{Value: ptr(n.Description)}
+	case "groupSet":
+		out.Groups = apiGroups(r, n.Scope(), n.Groups)
+	case "sourceDestCheck":
+		out.SourceDestCheck = &api.AttributeBooleanValue{Value: ptr(n.SourceDestCheck)}
+	case "attachment":
+		out.Attachment = apiAttachment(n.Attachment)
+	case "associatePublicIpAddress":
+		out.AssociatePublicIpAddress = ptr(false)
+	default:
+		return nil, awserr.InvalidParameterValue("attribute", name, "Unknown attribute.")
+	}
+	return out, nil
+}
+
+// ModifyNetworkInterfaceAttribute changes one attribute. Members obey new groups
+// when the call returns.
+func (s *Service) ModifyNetworkInterfaceAttribute(tx *state.Tx, c authz.Caller, in *api.ModifyNetworkInterfaceAttributeInput) (*api.ModifyNetworkInterfaceAttributeOutput, error) {
+	if err := networkInterfaceKind.wellFormed(val(in.NetworkInterfaceId)); err != nil {
+		return nil, err
+	}
+	switch {
+	case in.EnaSrdSpecification != nil, in.ConnectionTrackingSpecification != nil, in.EnablePrimaryIpv6 != nil,
+		in.AssociatePublicIpAddress != nil, len(in.AssociatedSubnetIds) > 0:
+		return nil, awserr.New("UnsupportedOperation", "localvpc changes the description, groups and attachment of interfaces; other attributes are not supported yet.")
+	}
+	name, err := oneAttribute(
+		attribute{"attachment", in.Attachment != nil}, attribute{"description", in.Description != nil},
+		attribute{"groupSet", len(in.Groups) > 0}, attribute{"sourceDestCheck", in.SourceDestCheck != nil})
+	if err != nil {
+		return nil, err
+	}
+	old, err := networkInterface(tx, c, *in.NetworkInterfaceId)
+	if err != nil {
+		return nil, err
+	}
+	if old.RequesterManaged {
+		return nil, foreignInterface()
+	}
+	n := *old
+	switch name {
+	case "description":
+		n.Description = val(in.Description.Value)
+		err = checkInterfaceDescription(n.Description)
+	case "groupSet":
+		n.Groups, err = s.interfaceGroups(tx, c, n.VpcID, in.Groups)
+	case "sourceDestCheck":
+		var check bool
+		if check, err = boolOf("sourceDestCheck", in.SourceDestCheck); err == nil && !check {
+			err = awserr.New("UnsupportedOperation", "localvpc always checks the source and destination of packets: interfaces cannot forward for others yet.")
+		}
+	case "attachment":
+		n.Attachment, err = changeAttachment(old.Attachment, in.Attachment)
+	}
+	if err != nil {
+		return nil, err
+	}
+	state.NetworkInterfaces.Put(tx, &n)
+	return &api.ModifyNetworkInterfaceAttributeOutput{}, nil
+}
+
+// changeAttachment gives the attachment with what a request changes of it.
+func changeAttachment(old *state.Attachment, in *api.NetworkInterfaceAttachmentChanges) (*state.Attachment, error) {
+	switch {
+	case in.EnaQueueCount != nil || in.DefaultEnaQueueCount != nil:
+		return nil, awserr.New("UnsupportedOperation", "ENA queue counts are not supported by localvpc; leave the parameter out.")
+	case in.AttachmentId == nil:
+		return nil, awserr.MissingParameter("attachment.attachmentId")
+	case in.DeleteOnTermination == nil:
+		return nil, awserr.MissingParameter("attachment.deleteOnTermination")
+	case old == nil || old.ID != *in.AttachmentId:
+		return nil, awserr.New("InvalidAttachmentID.NotFound", "The attachment '%s' does not exist.", awserr.Clip(*in.AttachmentId))
+	}
+	a := *old
+	a.DeleteOnTermination = *in.DeleteOnTermination
+	return &a, nil
+}
