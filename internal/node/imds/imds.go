@@ -26,12 +26,12 @@ import (
 // limit is what one interface may ask. AWS counts packets (1024 per second to
 // all link-local services: VPC User Guide, "Amazon DNS server"), here requests
 // are counted; one that is too many waits, as if its packets had been lost.
-var limit = vantage.Limit{Rate: 2000, Burst: 2000, Conns: 64}
+var limit = vantage.Limit{Rate: 2000, Burst: 2000, Conns: 128}
 
 const (
 	readTimeout   = 5 * time.Second // for a request, from its first octet
 	writeTimeout  = 10 * time.Second
-	idleTimeout   = 60 * time.Second
+	idleTimeout   = 5 * time.Second
 	maxHeaderSize = 4096 // octets
 )
 
