@@ -1,0 +1,144 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/localvpc/localvpc/internal/decide/plan"
+	"github.com/localvpc/localvpc/internal/node/kernel/nl"
+)
+
+// Of linux/netfilter/nfnetlink_conntrack.h.
+const (
+	ctGet     = 1  // IPCTNL_MSG_CT_GET
+	ctDelete  = 2  // IPCTNL_MSG_CT_DELETE
+	ctOrig    = 1  // CTA_TUPLE_ORIG
+	ctID      = 12 // CTA_ID
+	ctIP      = 1  // CTA_TUPLE_IP
+	ctProto   = 2  // CTA_TUPLE_PROTO
+	ctV4Src   = 1  // CTA_IP_V4_SRC
+	ctV4Dst   = 2  // CTA_IP_V4_DST
+	ctV6Src   = 3  // CTA_IP_V6_SRC
+	ctV6Dst   = 4  // CTA_IP_V6_DST
+	ctNum     = 1  // CTA_PROTO_NUM
+	ctDstPort = 3  // CTA_PROTO_DST_PORT
+)
+
+// tracked is one connection: what it is by its first packet, and how to name it
+// to the kernel.
+type tracked struct {
+	flow      Flows
+	family    byte
+	tuple, id []byte
+}
+
+// CountFlows counts the tracked connections that match.
+func (k *Kernel) CountFlows(ns plan.Netns, m Flows) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, list, err := k.flows(ns, m)
+	if err != nil {
+		return 0, fmt.Errorf("counting connections in %s: %w", ns, err)
+	}
+	return len(list), nil
+}
+
+// CutFlows ends the tracked connections that match: their next packet is judged
+// as a first one. What has ended meanwhile counts too.
+func (k *Kernel) CutFlows(ns plan.Netns, m Flows) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c, list, err := k.flows(ns, m)
+	if err != nil {
+		return 0, fmt.Errorf("cutting connections in %s: %w", ns, err)
+	}
+	var w nl.Buf
+	for _, t := range list {
+		w.Begin(unix.NFNL_SUBSYS_CTNETLINK<<8|ctDelete, 0, []byte{t.family, unix.NFNETLINK_V0, 0, 0})
+		w.Attr(ctOrig|unix.NLA_F_NESTED, t.tuple)
+		if t.id != nil {
+			w.Attr(ctID, t.id)
+		}
+	}
+	if err := c.Do(&w, nil); err != nil && !errors.Is(err, unix.ENOENT) {
+		return 0, fmt.Errorf("cutting connections in %s: %w", ns, err)
+	}
+	return len(list), nil
+}
+
+func (k *Kernel) flows(ns plan.Netns, m Flows) (*nl.Conn, []tracked, error) {
+	s, err := k.space(ns)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := s.filter()
+	if err != nil {
+		return nil, nil, err
+	}
+	var list []tracked
+	var w nl.Buf
+	w.Begin(unix.NFNL_SUBSYS_CTNETLINK<<8|ctGet, 0, []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0})
+	err = c.Dump(&w, func() { list = nil }, func(_ uint16, body []byte) error {
+		if t, ok := parseTracked(body); ok && t.flow.match(m) {
+			list = append(list, t)
+		}
+		return nil
+	})
+	return c, list, err
+}
+
+func parseTracked(body []byte) (t tracked, ok bool) {
+	if len(body) < 4 {
+		return t, false
+	}
+	t.family = body[0]
+	for typ, v := range nl.Attrs(body[4:]) {
+		switch typ {
+		case ctOrig:
+			t.tuple = append([]byte(nil), v...)
+			for typ, v := range nl.Attrs(v) {
+				switch typ {
+				case ctIP:
+					t.flow.parseIP(v)
+				case ctProto:
+					t.flow.parseProto(v)
+				}
+			}
+		case ctID:
+			t.id = append([]byte(nil), v...)
+		}
+	}
+	return t, t.tuple != nil
+}
+
+func (f *Flows) parseIP(b []byte) {
+	for typ, v := range nl.Attrs(b) {
+		a, _ := netip.AddrFromSlice(v)
+		switch typ {
+		case ctV4Src, ctV6Src:
+			f.Src = a
+		case ctV4Dst, ctV6Dst:
+			f.Dst = a
+		}
+	}
+}
+
+func (f *Flows) parseProto(b []byte) {
+	for typ, v := range nl.Attrs(b) {
+		switch {
+		case typ == ctNum:
+			f.Protocol = nl.Uint8(v)
+		case typ == ctDstPort && len(v) == 2:
+			f.Port = binary.BigEndian.Uint16(v)
+		}
+	}
+}
+
+func (f Flows) match(m Flows) bool {
+	return (!m.Src.IsValid() || m.Src == f.Src) && (!m.Dst.IsValid() || m.Dst == f.Dst) &&
+		(m.Protocol == 0 || m.Protocol == f.Protocol) && (m.Port == 0 || m.Port == f.Port)
+}

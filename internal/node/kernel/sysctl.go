@@ -1,0 +1,118 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/localvpc/localvpc/internal/node/kernel/link"
+	"github.com/localvpc/localvpc/internal/node/kernel/nft"
+	"github.com/localvpc/localvpc/internal/node/kernel/nl"
+	"github.com/localvpc/localvpc/internal/node/kernel/route"
+)
+
+// ipv6 says whether namespaces have IPv6 at all.
+const ipv6 = false
+
+// setting is one file under /proc/sys with its value.
+type setting struct{ path, value string }
+
+// everywhere are the settings of every namespace that we set up.
+//
+// Congestion control: what the host has for default may be bbr, which costs
+// three times the processor time on a veth; namespaces may pick only reno or
+// the default.
+func everywhere() []setting {
+	s := []setting{{"net/ipv4/tcp_congestion_control", "reno"}}
+	if !ipv6 {
+		s = append(s,
+			setting{"net/ipv6/conf/all/disable_ipv6", "1"},
+			setting{"net/ipv6/conf/default/disable_ipv6", "1"})
+	}
+	return s
+}
+
+// router are the settings of a router on top. Reverse path checks are off as the
+// rules check sources; the router answers ARP for what it has a route to.
+func router() []setting {
+	return []setting{
+		{"net/ipv4/ip_forward", "1"},
+		{"net/ipv4/conf/all/rp_filter", "0"},
+		{"net/ipv4/conf/default/rp_filter", "0"},
+		{"net/ipv4/conf/all/send_redirects", "0"},
+		{"net/ipv4/conf/default/send_redirects", "0"},
+		{"net/ipv4/conf/default/proxy_arp", "1"},
+	}
+}
+
+// tracking are settings that exist once connection tracking is in use: the
+// connections of instances outlive a rebuilt router.
+func tracking() []setting {
+	return []setting{{"net/netfilter/nf_conntrack_tcp_loose", "1"}}
+}
+
+// write sets the settings in the calling thread's namespace.
+func write(settings []setting) error {
+	for _, s := range settings {
+		err := os.WriteFile("/proc/sys/"+s.path, []byte(s.value), 0)
+		if errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(s.path, "net/ipv6/") {
+			continue // a kernel without IPv6
+		}
+		if err != nil {
+			return fmt.Errorf("setting %s to %s (/proc/sys/net has to be writable): %w", s.path, s.value, err)
+		}
+	}
+	return nil
+}
+
+// setUpRouter makes a router of the calling thread's new namespace: all that
+// plan.Router stands for.
+func setUpRouter() error {
+	if err := write(append(everywhere(), router()...)); err != nil {
+		return err
+	}
+	rt, err := nl.Dial(unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer rt.Close()
+	if err := link.Up(rt, "lo"); err != nil {
+		return fmt.Errorf("setting lo up: %w", err)
+	}
+	// Which tables are looked up is for plan's rules to say.
+	var w nl.Buf
+	route.DropRule(&w, 32766)
+	route.DropRule(&w, 32767)
+	if err := rt.Do(&w, nil); err != nil {
+		return fmt.Errorf("removing the stock policy rules: %w", err)
+	}
+	nf, err := nl.Dial(unix.NETLINK_NETFILTER)
+	if err != nil {
+		return err
+	}
+	defer nf.Close()
+	if err := nft.Create(nf); err != nil {
+		return fmt.Errorf("making the nft table (the kernel needs nf_tables): %w", err)
+	}
+	if err := write(tracking()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// setUpGuest prepares the calling thread's namespace, an instance's.
+func setUpGuest() error {
+	if err := write(everywhere()); err != nil {
+		return err
+	}
+	c, err := nl.Dial(unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return link.Up(c, "lo")
+}
