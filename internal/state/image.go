@@ -11,7 +11,8 @@ type Image struct {
 	OwnerAlias     string `json:",omitempty"` // "amazon"
 	Architecture   string // "x86_64", "arm64"
 	RootDeviceName string
-	RootVolumeSize int32 // GiB
+	RootVolumeSize int32  // GiB
+	RootVolumeType string // "gp3"
 	SnapshotID     string
 	Public         bool
 	LaunchAccounts []string `json:",omitempty"` // accounts that may launch it

@@ -8,6 +8,7 @@ package catalog
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,10 +58,11 @@ var types = sync.OnceValue(func() []InstanceType {
 	if err != nil {
 		panic(err) // the file is part of the program; a test reads it
 	}
+	slices.SortFunc(list, func(a, b InstanceType) int { return strings.Compare(a.Name, b.Name) })
 	return list
 })
 
-// InstanceTypes lists the types that are honoured, family by family. The caller
+// InstanceTypes lists the types that are honoured, by name. The caller
 // must not change the list.
 func InstanceTypes() []InstanceType { return types() }
 

@@ -15,19 +15,26 @@ const (
 )
 
 // Captured: the disk of the image's source instance is kept under the image's
-// id, or, with why, could not be. An image that was deregistered meanwhile, or
-// is gone, stays so.
-func Captured(tx *state.Tx, k state.Key, why string) error {
+// id. An image that was deregistered meanwhile, or is gone, stays so.
+func Captured(tx *state.Tx, k state.Key) error {
+	return settle(tx, k, ImageAvailable, state.StateReason{})
+}
+
+// CaptureFailed: the disk could not be kept. why is for people: it becomes the
+// message of the image's StateReason.
+func CaptureFailed(tx *state.Tx, k state.Key, why string) error {
+	return settle(tx, k, ImageFailed, state.StateReason{
+		Code: "Server.InternalError", Message: "Server.InternalError: " + awserr.Clip(why),
+	})
+}
+
+func settle(tx *state.Tx, k state.Key, to string, why state.StateReason) error {
 	image, ok := state.Images.Get(tx, k)
 	if !ok || image.State != ImagePending {
 		return nil
 	}
 	next := *image
-	next.State = ImageAvailable
-	if why != "" {
-		next.State = ImageFailed
-		next.StateReason = state.StateReason{Code: "Server.InternalError", Message: "Server.InternalError: " + awserr.Clip(why)}
-	}
+	next.State, next.StateReason = to, why
 	state.Images.Put(tx, &next)
 	return nil
 }
