@@ -69,7 +69,7 @@ func (s *Server) route(req *proto.Request) (Service, sigv4.Credential, error) {
 	fallback := s.cfg.Services[0]
 	cred, err := sigv4.Parse(req.Header, req.RawQuery)
 	if err != nil {
-		return fallback, cred, awserr.New("IncompleteSignature", "%s", awserr.Clip(err.Error()))
+		return fallback, cred, err
 	}
 	for _, svc := range s.cfg.Services {
 		if cred.Service != "" && svc.Signing == cred.Service {

@@ -48,7 +48,9 @@ type Config struct {
 	Version string
 	// Up runs localvpc until ctx ends or it is told to stop, and calls ready
 	// with the line to print when it answers.
-	Up     func(ctx context.Context, o UpOptions, ready func(string)) error
+	Up func(ctx context.Context, o UpOptions, ready func(string)) error
+	// Probe says why namespaces are not permitted here; nil if they are.
+	Probe  func() error
 	Stdin  *os.File
 	Stdout *os.File
 	Stderr *os.File
@@ -105,7 +107,7 @@ Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"
 	root.AddCommand(
 		e.upCommand(), e.downCommand(), e.statusCommand(), e.envCommand(),
 		e.lsCommand(), e.execCommand(), e.shellCommand(), e.logsCommand(),
-		e.explainCommand(), e.demoCommand(), e.resetCommand(), e.versionCommand(),
+		e.explainCommand(), e.demoCommand(), e.resetCommand(), e.probeCommand(), e.versionCommand(),
 	)
 	return root
 }
@@ -118,6 +120,19 @@ func (e *env) versionCommand() *cobra.Command {
 				return e.printJSON(map[string]string{"Version": e.cfg.Version})
 			}
 			_, err := fmt.Fprintln(e.out, "localvpc", e.cfg.Version)
+			return err
+		},
+	}
+}
+
+func (e *env) probeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "probe", Short: "Say whether instances and packets can work on this machine", Example: "  localvpc probe", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := e.cfg.Probe(); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(e.out, "namespaces are permitted")
 			return err
 		},
 	}

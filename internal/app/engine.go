@@ -1,0 +1,383 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	wireec2 "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	wirests "github.com/localvpc/localvpc/internal/aws/wire/sts"
+	"github.com/localvpc/localvpc/internal/base/awsregion"
+	"github.com/localvpc/localvpc/internal/base/catalog"
+	"github.com/localvpc/localvpc/internal/decide/lifecycle"
+	"github.com/localvpc/localvpc/internal/decide/plan"
+	"github.com/localvpc/localvpc/internal/front/apiserver"
+	"github.com/localvpc/localvpc/internal/node/dnsserver"
+	"github.com/localvpc/localvpc/internal/node/guests"
+	"github.com/localvpc/localvpc/internal/node/imds"
+	"github.com/localvpc/localvpc/internal/node/kernel"
+	"github.com/localvpc/localvpc/internal/node/listen"
+	"github.com/localvpc/localvpc/internal/node/reconcile"
+	"github.com/localvpc/localvpc/internal/node/sandbox"
+	"github.com/localvpc/localvpc/internal/node/world0"
+	"github.com/localvpc/localvpc/internal/service"
+	"github.com/localvpc/localvpc/internal/service/ec2"
+	"github.com/localvpc/localvpc/internal/service/sts"
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// Bounds of the engine's waits.
+const (
+	stopTime   = 15 * time.Second // for an orderly end
+	settleTime = 10 * time.Second // for the data plane, before a call is answered anyway
+	sweepEvery = time.Minute      // for what is to be forgotten
+)
+
+// engine is everything that runs in the world, or alone without packets.
+type engine struct {
+	set    settings
+	log    *slog.Logger
+	store  *state.Store
+	runner *service.Runner
+	server *apiserver.Server
+	inside *world0.Inside // nil without packets
+
+	kernel *kernel.Kernel
+	guests *guests.Guests
+	nodes  *reconcile.Reconciler
+
+	end  context.CancelCauseFunc
+	once sync.Once
+}
+
+// engineMain is main of the engine process.
+func engineMain() int {
+	inside, err := world0.Engine()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "localvpc:", err)
+		return world0.Refused
+	}
+	var set settings
+	if err := json.Unmarshal([]byte(os.Getenv(settingsEnv)), &set); err != nil {
+		fmt.Fprintln(os.Stderr, "localvpc: reading the settings:", err)
+		return world0.Refused
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	e, err := build(set, inside, newLog(set))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "localvpc:", err)
+		return world0.Refused
+	}
+	l, err := net.FileListener(inside.Listeners["api"])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "localvpc: taking over the API's listener:", err)
+		return world0.Refused
+	}
+	if err := e.run(ctx, l, inside.Ready); err != nil {
+		fmt.Fprintln(os.Stderr, "localvpc:", err)
+		return 1
+	}
+	return 0
+}
+
+// build makes the parts. inside is nil without packets.
+func build(set settings, inside *world0.Inside, log *slog.Logger) (*engine, error) {
+	e := &engine{set: set, log: log, inside: inside}
+	cfg := state.Config{Now: time.Now, Rand: &randomness{r: bufio.NewReaderSize(rand.Reader, 4096)}}
+	journal := ""
+	switch {
+	case set.Data != "":
+		journal = filepath.Join(set.Data, "state.db")
+	case inside != nil:
+		// In memory with the world: an engine that dies forgets nothing, and
+		// when the world ends nothing is left.
+		journal = filepath.Join(inside.RunDir, "state.db")
+	}
+	if journal != "" {
+		bolt, err := state.OpenBolt(journal)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Log = bolt
+	}
+	var err error
+	if e.store, err = state.Open(cfg); err != nil {
+		return nil, err
+	}
+	images, err := e.catalogue()
+	if err != nil {
+		return nil, err
+	}
+	if state.Images.Len(e.store.Snapshot()) == 0 || len(set.Images) > 0 {
+		if _, err := e.store.Write(context.Background(), func(tx *state.Tx) error {
+			ec2.SeedImages(tx, images)
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if inside != nil {
+		if err := e.packets(); err != nil {
+			return nil, err
+		}
+	}
+	return e, e.api()
+}
+
+// randomness is one buffered source for ids; transactions are made one at a time.
+type randomness struct{ r io.Reader }
+
+func (r *randomness) Read(p []byte) (int, error) { return r.r.Read(p) }
+
+// catalogue is the built-in images and those of --images.
+func (e *engine) catalogue() ([]catalog.Image, error) {
+	list := catalog.Images(architecture())
+	if len(e.set.Images) > 0 {
+		more, err := catalog.Parse(e.set.Images)
+		if err != nil {
+			return nil, fmt.Errorf("--images: %w", err)
+		}
+		list = append(list, more...)
+	}
+	return list, nil
+}
+
+// architecture is this machine's, in AWS's words.
+func architecture() string {
+	if runtime.GOARCH == "arm64" {
+		return "arm64"
+	}
+	return "x86_64"
+}
+
+// packets makes the data plane.
+func (e *engine) packets() error {
+	run, data := e.inside.RunDir, e.set.Data
+	if data == "" {
+		data = filepath.Join(run, "data")
+	}
+	var err error
+	if e.kernel, err = kernel.New(kernel.Config{RunDir: run}); err != nil {
+		return err
+	}
+	host, err := sandbox.New(sandbox.Config{RunDir: run, DataDir: data, Rootful: e.inside.Root, Hide: e.set.Hide})
+	if err != nil {
+		return err
+	}
+	if e.guests, err = guests.New(host, run, data); err != nil {
+		return err
+	}
+	secret, err := e.secret()
+	if err != nil {
+		return err
+	}
+	services := listen.New(listen.Config{
+		In: e.kernel.In,
+		Handlers: map[string]listen.Handler{
+			"dns":      dnsserver.New(e.store.Snapshot, time.Now),
+			"metadata": metadata{imds.New(imds.Config{Snapshot: e.store.Snapshot, Now: time.Now, Secret: secret})},
+		},
+		Vpc:    e.vpcOf,
+		Keeper: e.inside,
+		Log:    e.log,
+	}, e.inside.Stored)
+	e.nodes = reconcile.New(reconcile.Config{Store: e.store, Kernel: e.kernel, Services: services, Host: e.guests, Log: e.log})
+	return nil
+}
+
+// metadata has no packets to serve.
+type metadata struct{ *imds.Server }
+
+func (m metadata) ServePacket(c *net.UDPConn, _ state.Key) error {
+	return fmt.Errorf("metadata is not served over UDP: %s", c.LocalAddr())
+}
+
+func (m metadata) ServeStream(l net.Listener, vpc state.Key) error { return m.Serve(l, vpc) }
+
+// vpcOf gives the VPC whose router a namespace is.
+func (e *engine) vpcOf(ns plan.Netns) (state.Key, bool) {
+	for v := range state.Vpcs.By(e.store.Snapshot(), state.ByVpc, string(ns)) {
+		return v.Key, true
+	}
+	return state.Key{}, false
+}
+
+// secret is the seal of metadata tokens, kept in the world so that tokens
+// outlive an engine.
+func (e *engine) secret() (secret [32]byte, err error) {
+	path := filepath.Join(e.inside.RunDir, "metadata.key")
+	text, err := os.ReadFile(path)
+	if err == nil && len(text) == len(secret) {
+		copy(secret[:], text)
+		return secret, nil
+	}
+	if _, err := rand.Read(secret[:]); err != nil {
+		return secret, err
+	}
+	if err := os.WriteFile(path, secret[:], 0o600); err != nil {
+		return secret, fmt.Errorf("keeping the key of metadata tokens: %w", err)
+	}
+	return secret, nil
+}
+
+// api makes the services and the HTTP front.
+func (e *engine) api() error {
+	quotas, err := quotasOf(e.set.Quotas)
+	if err != nil {
+		return err
+	}
+	cfg := ec2.Config{Quotas: quotas, NoPackets: e.inside == nil, ImageDir: imageDir}
+	if e.guests != nil {
+		cfg.Console = e.guests.Console
+	}
+	compute := ec2.New(cfg)
+	e.runner = &service.Runner{Store: e.store, Defaults: compute, SettleTime: settleTime}
+	if e.nodes != nil {
+		e.runner.Settle = e.nodes.Wait
+	}
+	e.server = apiserver.New(apiserver.Config{
+		Services: []apiserver.Service{
+			{API: wireec2.API, Signing: "ec2", Actions: byName(compute.Actions())},
+			{API: wirests.API, Signing: "sts", Actions: byName(sts.New(sts.Config{Account: e.set.Account}).Actions())},
+		},
+		Runner: e.runner, Control: e, Account: e.set.Account, Region: "us-east-1",
+		Regions: func(name string) bool { _, ok := awsregion.Lookup(name); return ok },
+		Log:     e.log,
+	})
+	return nil
+}
+
+func byName(list []service.Action) map[string]service.Action {
+	m := make(map[string]service.Action, len(list))
+	for _, a := range list {
+		m[a.Name] = a
+	}
+	return m
+}
+
+// quotasOf reads --quotas: nothing, "off", or numbers by name.
+func quotasOf(text json.RawMessage) (map[string]int, error) {
+	if len(text) == 0 || string(text) == "null" {
+		return nil, nil
+	}
+	if string(text) == `"off"` {
+		return ec2.NoQuotas(), nil
+	}
+	var quotas map[string]int
+	if err := json.Unmarshal(text, &quotas); err != nil {
+		return nil, fmt.Errorf("--quotas: the file holds an object of numbers by name: %w", err)
+	}
+	known := map[string]bool{}
+	for _, name := range ec2.QuotaNames() {
+		known[name] = true
+	}
+	for name := range quotas {
+		if !known[name] {
+			return nil, fmt.Errorf("--quotas: there is no quota %q; there are %v", name, ec2.QuotaNames())
+		}
+	}
+	return quotas, nil
+}
+
+// imageDir says why a directory cannot be booted from.
+func imageDir(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a directory", path)
+	}
+	return nil
+}
+
+// run serves until ctx ends or somebody asks for the end.
+func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) error) error {
+	ctx, e.end = context.WithCancelCause(ctx)
+	defer e.end(nil)
+	var running sync.WaitGroup
+	failed := make(chan error, 2)
+	if e.nodes != nil {
+		running.Go(func() {
+			if err := e.nodes.Run(ctx); err != nil {
+				failed <- err
+			}
+		})
+		select {
+		case <-e.nodes.Ready():
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+		if err := e.guests.Sweep(e.store.Snapshot()); err != nil {
+			e.log.Warn("removing disks that no instance has", "error", err)
+		}
+	}
+	running.Go(func() {
+		if err := e.server.Serve(l); err != nil {
+			failed <- err
+		}
+	})
+	running.Go(func() { e.janitor(ctx) })
+	if err := ready(e.greeting(l.Addr())); err != nil {
+		return err
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	bounded, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	_ = e.server.Shutdown(bounded)
+	e.end(nil)
+	running.Wait()
+	return errors.Join(err, e.store.Close())
+}
+
+// greeting is the one line that says that localvpc answers.
+func (e *engine) greeting(addr net.Addr) string {
+	data := e.set.Data
+	if data == "" {
+		data = "nothing is kept"
+	}
+	packets := ""
+	if e.inside == nil {
+		packets = ", no packets"
+	}
+	return fmt.Sprintf("localvpc is ready at http://%s (account %s, %s%s)", addr, e.set.Account, data, packets)
+}
+
+// janitor forgets what AWS forgets after a while.
+func (e *engine) janitor(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			if lifecycle.Expired(e.store.Snapshot(), now).Empty() {
+				continue
+			}
+			if _, err := e.store.Write(ctx, func(tx *state.Tx) error { lifecycle.Forget(tx); return nil }); err != nil {
+				e.log.Warn("forgetting what has ended", "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/localvpc/localvpc/internal/front/execstream"
+	"github.com/localvpc/localvpc/internal/node/sandbox"
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// Exec implements apiserver.Control: it runs a command in an instance and
+// carries its streams.
+func (e *engine) Exec(ctx context.Context, req execstream.Request, s *execstream.Stream) execstream.Result {
+	code, err := e.exec(ctx, req, s)
+	if err != nil {
+		return execstream.Result{Code: code, Error: err.Error()}
+	}
+	return execstream.Result{Code: code}
+}
+
+func (e *engine) exec(ctx context.Context, req execstream.Request, s *execstream.Stream) (int, error) {
+	if e.guests == nil {
+		return cannot, errors.New("nothing runs: localvpc was started with --no-packets")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sb, err := e.runningSandbox(ctx, req.Instance)
+	if err != nil {
+		return cannot, err
+	}
+	spec := sandbox.ExecSpec{Args: req.Args, Env: req.Env, Dir: req.Dir, TTY: req.TTY, Rows: req.Size.Rows, Cols: req.Size.Cols}
+	var ends pipes
+	defer ends.close()
+	if !req.TTY {
+		if err := ends.open(); err != nil {
+			return cannot, err
+		}
+		spec.Stdin, spec.Stdout, spec.Stderr = ends.stdin[0], ends.stdout[1], ends.stderr[1]
+	}
+	p, err := sb.Exec(ctx, spec)
+	if err != nil {
+		switch {
+		case errors.Is(err, sandbox.ErrNotFound):
+			return 127, err
+		case errors.Is(err, sandbox.ErrNotExecutable):
+			return 126, err
+		}
+		return cannot, err
+	}
+	ends.handedOver()
+	var out sync.WaitGroup
+	stdin := ends.stdin[1]
+	if p.TTY != nil {
+		defer p.TTY.Close()
+		stdin = p.TTY
+		out.Go(func() { _, _ = io.Copy(s.Output(execstream.Stdout), p.TTY) }) // ends with EIO when the command does
+	} else {
+		out.Go(func() { _, _ = io.Copy(s.Output(execstream.Stdout), ends.stdout[0]) })
+		out.Go(func() { _, _ = io.Copy(s.Output(execstream.Stderr), ends.stderr[0]) })
+	}
+	go func() {
+		carry(s, p, stdin, req.TTY)
+		cancel() // the caller has gone
+	}()
+	exit, err := p.Wait()
+	if !req.TTY {
+		// A process left in the background may hold the pipes open: what it
+		// writes after the command's end is nobody's.
+		ends.stdoutDone()
+	}
+	out.Wait()
+	if err != nil {
+		return cannot, err
+	}
+	return exit.Code, nil
+}
+
+// bootTime is how long a command waits for an instance that is being started.
+const bootTime = 30 * time.Second
+
+// runningSandbox gives the sandbox of an instance; one that is pending is waited for.
+func (e *engine) runningSandbox(ctx context.Context, id string) (*sandbox.Sandbox, error) {
+	ctx, cancel := context.WithTimeout(ctx, bootTime)
+	defer cancel()
+	snap, sub := e.store.Subscribe()
+	defer sub.Close()
+	for {
+		var is state.InstanceState
+		for i := range state.Instances.By(snap, state.ByInstance, id) {
+			is = i.State
+		}
+		switch is {
+		case state.Running:
+			if sb, ok := e.guests.Sandbox(id); ok {
+				return sb, nil
+			}
+			// The row is ahead of the process, or behind it: it is being started anew.
+		case state.Pending:
+		case "":
+			return nil, fmt.Errorf("there is no instance %s", id)
+		case state.Stopped, state.Stopping:
+			return nil, fmt.Errorf("the instance %s is %s: start it with 'aws ec2 start-instances --instance-ids %s'", id, is, id)
+		default:
+			return nil, fmt.Errorf("the instance %s is %s", id, is)
+		}
+		_, next, _, err := sub.Next(ctx, snap.Index)
+		if err != nil {
+			return nil, fmt.Errorf("waiting for the instance %s, which is %s, to run: %w", id, is, err)
+		}
+		snap = next
+	}
+}
+
+// cannot is the exit code of a command that could not be run, as of ssh.
+const cannot = 255
+
+// carry hands the caller's frames to the command until the caller has gone.
+func carry(s *execstream.Stream, p *sandbox.Process, stdin *os.File, tty bool) {
+	for {
+		kind, payload, err := s.Read()
+		if err != nil {
+			return
+		}
+		switch kind {
+		case execstream.Stdin:
+			if len(payload) == 0 {
+				if !tty {
+					_ = stdin.Close()
+				}
+				continue
+			}
+			_, _ = stdin.Write(payload) // the command may not read
+		case execstream.Resize:
+			var size execstream.Size
+			if json.Unmarshal(payload, &size) == nil {
+				_ = p.Resize(size.Rows, size.Cols)
+			}
+		case execstream.Signal:
+			if len(payload) == 1 {
+				_ = p.Signal(syscall.Signal(payload[0]))
+			}
+		}
+	}
+}
+
+// pipes are the streams of a command without a terminal: [0] reads, [1] writes.
+type pipes struct{ stdin, stdout, stderr [2]*os.File }
+
+func (p *pipes) open() (err error) {
+	for _, pair := range []*[2]*os.File{&p.stdin, &p.stdout, &p.stderr} {
+		if pair[0], pair[1], err = os.Pipe(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handedOver closes the ends that the command has now.
+func (p *pipes) handedOver() {
+	for _, f := range []*os.File{p.stdin[0], p.stdout[1], p.stderr[1]} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// stdoutDone ends the copying of output once what is in the pipes has been read.
+func (p *pipes) stdoutDone() {
+	for _, f := range []*os.File{p.stdout[0], p.stderr[0]} {
+		_ = f.SetReadDeadline(immediately)
+	}
+}
+
+func (p *pipes) close() {
+	for _, pair := range [][2]*os.File{p.stdin, p.stdout, p.stderr} {
+		for _, f := range pair {
+			if f != nil {
+				f.Close()
+			}
+		}
+	}
+}
+
+// immediately is a deadline that has passed.
+var immediately = time.Unix(1, 0)

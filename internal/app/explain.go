@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/localvpc/localvpc/internal/base/awserr"
+	"github.com/localvpc/localvpc/internal/decide/fabric"
+	"github.com/localvpc/localvpc/internal/decide/reach"
+	"github.com/localvpc/localvpc/internal/front/apiserver"
+	"github.com/localvpc/localvpc/internal/front/render"
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// Explain implements apiserver.Control.
+func (e *engine) Explain(_ context.Context, q apiserver.ExplainQuery) (any, error) {
+	snap := e.store.Snapshot()
+	scope := state.Scope{Account: q.Account, Region: q.Region}
+	protocol, err := protocolOf(q.Protocol)
+	if err != nil {
+		return nil, err
+	}
+	if q.Port < 0 || q.Port > 65535 {
+		return nil, awserr.New("InvalidParameterValue", "The port %d is not a number from 0 to 65535.", q.Port)
+	}
+	if q.Port == 0 && (protocol == fabric.TCP || protocol == fabric.UDP) {
+		return nil, awserr.New("MissingParameter", "A %s packet needs a port: give the destination as NAME:PORT.", q.Protocol)
+	}
+	ask := reach.Query{Scope: scope, Protocol: protocol, Port: uint16(q.Port)}
+	if protocol == fabric.ICMP {
+		ask.Type = 8 // echo request
+	}
+	if ask.Source, err = endpoint(snap, scope, q.Source); err != nil {
+		return nil, err
+	}
+	if ask.Destination, err = endpoint(snap, scope, q.Destination); err != nil {
+		return nil, err
+	}
+	return explanation(q, reach.Walk(snap, ask)), nil
+}
+
+func protocolOf(text string) (uint8, error) {
+	switch strings.ToLower(text) {
+	case "tcp", "":
+		return fabric.TCP, nil
+	case "udp":
+		return fabric.UDP, nil
+	case "icmp":
+		return fabric.ICMP, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 8)
+	if err != nil {
+		return 0, awserr.New("InvalidParameterValue", "The protocol %q is none of tcp, udp, icmp and the numbers from 0 to 255.", awserr.Clip(text))
+	}
+	return uint8(n), nil
+}
+
+// endpoint finds what an end of an explanation names: an address, an id, or an
+// instance's Name tag.
+func endpoint(r state.Reader, scope state.Scope, text string) (reach.Endpoint, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return reach.Endpoint{Addr: a}, nil
+	}
+	if strings.HasPrefix(text, "eni-") {
+		if _, ok := state.NetworkInterfaces.Get(r, scope.Key(text)); !ok {
+			return reach.Endpoint{}, awserr.New("InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '%s' does not exist", awserr.Clip(text))
+		}
+		return reach.Endpoint{Interface: text}, nil
+	}
+	if strings.HasPrefix(text, "i-") {
+		if _, ok := state.Instances.Get(r, scope.Key(text)); !ok {
+			return reach.Endpoint{}, awserr.New("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", awserr.Clip(text))
+		}
+		return reach.Endpoint{Instance: text}, nil
+	}
+	var found []string
+	for i := range state.Instances.In(r, scope) {
+		if name, ok := i.Tags.Get("Name"); ok && name == text && i.State != state.Terminated {
+			found = append(found, i.ID)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return reach.Endpoint{}, awserr.New("InvalidInstanceID.NotFound", "There is no instance with the Name tag '%s' in %s.", awserr.Clip(text), scope.Region)
+	case 1:
+		return reach.Endpoint{Instance: found[0]}, nil
+	}
+	return reach.Endpoint{}, awserr.New("InvalidParameterValue", "%d instances have the Name tag '%s': give the id.", len(found), awserr.Clip(text))
+}
+
+// explanation puts a report into the words of the control API.
+func explanation(q apiserver.ExplainQuery, rep reach.Report) render.Explanation {
+	x := render.Explanation{Reachable: rep.Reachable, Source: q.Source, Destination: q.Destination, Packet: packet(q, rep)}
+	for _, h := range rep.Forward {
+		x.Forward = append(x.Forward, hop(h))
+	}
+	for _, h := range rep.Return {
+		x.Return = append(x.Return, hop(h))
+	}
+	for _, c := range rep.Because {
+		x.Because = append(x.Because, cause(c))
+	}
+	return x
+}
+
+func packet(q apiserver.ExplainQuery, rep reach.Report) string {
+	protocol := strings.ToLower(q.Protocol)
+	to := q.Destination
+	if q.Port > 0 {
+		to = fmt.Sprintf("%s:%d", to, q.Port)
+	}
+	text := fmt.Sprintf("%s %s > %s", protocol, q.Source, to)
+	if len(rep.Forward) > 0 {
+		if h := rep.Forward[0].Header; h.Src.IsValid() && h.Dst.IsValid() {
+			text += fmt.Sprintf(" (%s > %s)", h.Src, h.Dst)
+		}
+	}
+	return text
+}
+
+func hop(h reach.Hop) render.Hop {
+	return render.Hop{Kind: string(h.Kind), ID: h.ID, Direction: string(h.Direction), Rule: h.Rule, Stateful: h.Stateful, Blocked: len(h.Blocked) > 0}
+}
+
+func cause(c reach.Cause) render.Cause {
+	out := render.Cause{
+		Code: string(c.Code), Component: c.Component, Direction: string(c.Direction), Return: c.Return,
+		Interface: c.Interface, Subnet: c.Subnet, Rule: c.Rule, State: c.State, Groups: c.Groups,
+	}
+	for _, a := range c.Addrs {
+		out.Addresses = append(out.Addresses, a.String())
+	}
+	for _, p := range c.Ports {
+		out.Ports = append(out.Ports, p.String())
+	}
+	for _, r := range c.Rules {
+		considered := render.Considered{Group: r.Group, Rule: r.Rule.ID, Text: r.Rule.Match.String()}
+		for _, d := range []struct {
+			is   bool
+			name string
+		}{{r.Miss.Protocol, "protocol"}, {r.Miss.Ports, "ports"}, {r.Miss.Peer, "peer"}} {
+			if d.is {
+				considered.Differs = append(considered.Differs, d.name)
+			}
+		}
+		if r.Miss.Void != "" {
+			considered.Differs = append(considered.Differs, string(r.Miss.Void))
+		}
+		out.Rules = append(out.Rules, considered)
+	}
+	return out
+}

@@ -1,0 +1,281 @@
+// Package guests runs the instances of the state in sandboxes: it reads from a
+// snapshot what an instance is and tells the sandbox.
+//
+// Invariant: what a sandbox is told follows from the snapshot alone; the number
+// of the boot that it was made for is kept beside it, so that an engine that
+// restarts knows which wish of the state a running instance fulfils.
+package guests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/localvpc/localvpc/internal/base/catalog"
+	"github.com/localvpc/localvpc/internal/decide/dnsview"
+	"github.com/localvpc/localvpc/internal/decide/lifecycle"
+	"github.com/localvpc/localvpc/internal/node/reconcile"
+	"github.com/localvpc/localvpc/internal/node/sandbox"
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// grace is how long the processes of an instance have to end by themselves.
+const grace = 5 * time.Second
+
+// Guests is the reconciler's Host.
+type Guests struct {
+	host    *sandbox.Host
+	runDir  string
+	dataDir string
+
+	mu      sync.Mutex
+	running map[string]*guest
+}
+
+// New makes the host of instances. runDir lives as long as the world, dataDir
+// holds disks, images and console logs.
+func New(host *sandbox.Host, runDir, dataDir string) (*Guests, error) {
+	g := &Guests{host: host, runDir: filepath.Join(runDir, "boots"), dataDir: dataDir, running: map[string]*guest{}}
+	for _, dir := range []string{g.runDir, filepath.Join(dataDir, "console"), filepath.Join(dataDir, "images")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("making %s: %w", dir, err)
+		}
+	}
+	return g, nil
+}
+
+// guest is one sandbox with the boot that it was made for.
+type guest struct {
+	all   *Guests
+	sb    *sandbox.Sandbox
+	boots uint64
+}
+
+func (g *guest) Boots() uint64           { return g.boots }
+func (g *guest) Netns() *os.File         { return g.sb.Netns() }
+func (g *guest) Exited() <-chan struct{} { return g.sb.Exited() }
+
+func (g *guest) Boot(ctx context.Context) error { return g.sb.Boot(ctx) }
+
+// Stop has the instance end; Exited tells when it has.
+func (g *guest) Stop(force bool) {
+	go func() {
+		if force {
+			_ = g.sb.Kill()
+			return
+		}
+		_ = g.sb.Shutdown(context.Background(), grace) // kills what does not obey
+	}()
+}
+
+func (g *guest) Cause() lifecycle.Cause {
+	switch g.sb.Exit().Cause {
+	case sandbox.PowerOff:
+		return lifecycle.PowerOff
+	case sandbox.Reboot:
+		return lifecycle.Restart
+	case sandbox.Shutdown:
+		return lifecycle.Requested
+	}
+	return lifecycle.Crash
+}
+
+func (g *guest) Release() {
+	_ = g.sb.Close()
+	g.all.mu.Lock()
+	defer g.all.mu.Unlock()
+	if g.all.running[g.sb.ID()] == g {
+		delete(g.all.running, g.sb.ID())
+		_ = os.Remove(g.all.boots(g.sb.ID()))
+	}
+}
+
+func (g *Guests) boots(id string) string { return filepath.Join(g.runDir, id) }
+
+// keep remembers a guest under its id.
+func (g *Guests) keep(sb *sandbox.Sandbox, boots uint64) *guest {
+	guest := &guest{g, sb, boots}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.running[sb.ID()] = guest
+	return guest
+}
+
+// Adopt implements reconcile.Host.
+func (g *Guests) Adopt(ctx context.Context) (map[string]reconcile.Guest, error) {
+	ids, err := g.host.Running()
+	if err != nil {
+		return nil, fmt.Errorf("listing instances: %w", err)
+	}
+	out := map[string]reconcile.Guest{}
+	for _, id := range ids {
+		sb, err := g.host.Adopt(ctx, id)
+		if errors.Is(err, sandbox.ErrNotRunning) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if sb.Netns() == nil {
+			continue // it ended before anybody knew of it
+		}
+		text, _ := os.ReadFile(g.boots(id))
+		boots, _ := strconv.ParseUint(string(text), 10, 64) // 0 asks for a new start
+		out[id] = g.keep(sb, boots)
+	}
+	return out, nil
+}
+
+// Create implements reconcile.Host.
+func (g *Guests) Create(_ context.Context, snap *state.Snapshot, key state.Key) (reconcile.Guest, error) {
+	i, ok := state.Instances.Get(snap, key)
+	if !ok {
+		return nil, fmt.Errorf("there is no instance %s", key)
+	}
+	spec, err := g.Spec(snap, i)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(g.boots(i.ID), strconv.AppendUint(nil, i.Boots, 10), 0o600); err != nil {
+		return nil, fmt.Errorf("remembering the boot of %s: %w", i.ID, err)
+	}
+	sb, err := g.host.Create(spec)
+	if err != nil {
+		return nil, err
+	}
+	return g.keep(sb, i.Boots), nil
+}
+
+// Destroy implements reconcile.Host.
+func (g *Guests) Destroy(id string) error {
+	return errors.Join(g.host.Destroy(id), remove(g.console(id)), remove(g.console(id)+".old"))
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Capture implements reconcile.Host.
+func (g *Guests) Capture(_ context.Context, instance, image string) error {
+	// A former engine may have died over it; what it has left is no layer yet.
+	if err := os.RemoveAll(g.layer(image)); err != nil {
+		return fmt.Errorf("removing half a layer: %w", err)
+	}
+	_, err := g.host.Capture(instance, g.layer(image))
+	return err
+}
+
+// Notes says what does not work here, for people.
+func (g *Guests) Notes() []string {
+	status, err := g.host.Status()
+	if err != nil {
+		return []string{"instances cannot be made: " + err.Error()}
+	}
+	return status.Notes
+}
+
+func (g *Guests) console(id string) string  { return filepath.Join(g.dataDir, "console", id) }
+func (g *Guests) layer(image string) string { return filepath.Join(g.dataDir, "images", image) }
+
+// Spec is what the snapshot says of an instance, for its sandbox.
+func (g *Guests) Spec(snap *state.Snapshot, i *state.Instance) (sandbox.Spec, error) {
+	img, ok := lifecycle.ImageOf(snap, i)
+	if !ok {
+		return sandbox.Spec{}, fmt.Errorf("the image %s is gone", i.ImageID)
+	}
+	spec := sandbox.Spec{
+		ID:         i.ID,
+		Hostname:   dnsview.Hostname(snap, i),
+		ResolvConf: dnsview.ResolvConf(snap, i.Scope().Key(i.VpcID)),
+		UserData:   i.UserData,
+		ConsoleLog: g.console(i.ID),
+		PIDs:       processes(i.InstanceType),
+	}
+	spec.Hosts = hosts(spec.Hostname, i.PrivateIP)
+	if img.Path != "" {
+		spec.Image.Base = []string{img.Path}
+	}
+	for _, layer := range img.Layers {
+		spec.Image.Layers = append(spec.Image.Layers, g.layer(layer))
+	}
+	if i.KeyName != "" {
+		for k := range state.KeyPairs.By(snap, state.ByKeyName, state.NameIn(i.Scope(), i.KeyName)) {
+			spec.SSHKeys = append(spec.SSHKeys, k.PublicKey+" "+k.Name)
+		}
+	}
+	return spec, nil
+}
+
+// processes bounds an instance's processes: what a Linux of that much memory
+// allows by default is far more than a laptop should.
+func processes(instanceType string) int {
+	t, ok := catalog.Lookup(instanceType)
+	if !ok {
+		return 1024
+	}
+	return int(1024 * max(1, t.VCPUs))
+}
+
+func hosts(name string, a netip.Addr) string {
+	short, _, _ := strings.Cut(name, ".")
+	return fmt.Sprintf("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n%s %s %s\n", a, name, short)
+}
+
+// Sandbox gives the running sandbox of an instance.
+func (g *Guests) Sandbox(id string) (*sandbox.Sandbox, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	guest, ok := g.running[id]
+	if !ok {
+		return nil, false
+	}
+	return guest.sb, true
+}
+
+// Console gives what an instance has written to its console, and when last.
+func (g *Guests) Console(id string) (text []byte, at time.Time, ok bool) {
+	info, err := os.Stat(g.console(id))
+	if err != nil {
+		return nil, time.Time{}, false
+	}
+	text, err = sandbox.Console(g.console(id))
+	return text, info.ModTime(), err == nil
+}
+
+// Len counts the running sandboxes.
+func (g *Guests) Len() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.running)
+}
+
+// Sweep removes the disks of instances that the state does not have.
+func (g *Guests) Sweep(snap *state.Snapshot) error {
+	ids, err := g.host.Disks()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, id := range ids {
+		known := false
+		for i := range state.Instances.By(snap, state.ByInstance, id) {
+			known = i.State != state.Terminated
+		}
+		if !known {
+			if _, runs := g.Sandbox(id); !runs {
+				errs = append(errs, g.Destroy(id))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

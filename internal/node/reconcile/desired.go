@@ -1,0 +1,93 @@
+package reconcile
+
+import (
+	"github.com/localvpc/localvpc/internal/decide/fabric"
+	"github.com/localvpc/localvpc/internal/decide/plan"
+)
+
+// desired is what the kernel should hold, by the unit that wants it, beside what
+// it is believed to hold. Several units may want the same object; it goes when
+// the last of them does.
+type desired struct {
+	units   map[fabric.Unit][]plan.Object
+	wanted  map[string]wanted
+	applied plan.Objects
+}
+
+type wanted struct {
+	object plan.Object
+	units  int
+}
+
+func newDesired() *desired {
+	return &desired{units: map[fabric.Unit][]plan.Object{}, wanted: map[string]wanted{}, applied: plan.Objects{}}
+}
+
+// set replaces what a unit wants and adds the keys that it touches to touched.
+func (d *desired) set(u fabric.Unit, objects []plan.Object, touched map[string]struct{}) {
+	for _, o := range d.units[u] {
+		key := o.Key()
+		w := d.wanted[key]
+		if w.units--; w.units == 0 {
+			delete(d.wanted, key)
+		} else {
+			d.wanted[key] = w
+		}
+		touched[key] = struct{}{}
+	}
+	if len(objects) == 0 {
+		delete(d.units, u)
+		return
+	}
+	d.units[u] = objects
+	for _, o := range objects {
+		key := o.Key()
+		d.wanted[key] = wanted{o, d.wanted[key].units + 1}
+		touched[key] = struct{}{}
+	}
+}
+
+// diff gives the operations for the touched keys.
+func (d *desired) diff(touched map[string]struct{}) []plan.Op {
+	have, want := plan.Objects{}, plan.Objects{}
+	for key := range touched {
+		if o, ok := d.applied[key]; ok {
+			have[key] = o
+		}
+		if w, ok := d.wanted[key]; ok {
+			want[key] = w.object
+		}
+	}
+	return plan.Diff(have, want)
+}
+
+// done records that the kernel has obeyed the operations.
+func (d *desired) done(ops []plan.Op) {
+	for _, op := range ops {
+		if op.Verb == plan.Remove {
+			delete(d.applied, op.Object.Key())
+		} else {
+			d.applied[op.Object.Key()] = op.Object
+		}
+	}
+}
+
+// found replaces what one namespace is believed to hold by what it does hold,
+// and gives the keys that may differ.
+func (d *desired) found(ns plan.Netns, have plan.Objects, touched map[string]struct{}) {
+	for key, o := range d.applied {
+		if o.NS() == ns && o.Kind() != plan.KindService {
+			delete(d.applied, key)
+			touched[key] = struct{}{}
+		}
+	}
+	for key, o := range have {
+		d.applied[key] = o
+		touched[key] = struct{}{}
+	}
+	for key, w := range d.wanted {
+		if w.object.NS() == ns {
+			touched[key] = struct{}{}
+		}
+	}
+}

@@ -1,0 +1,251 @@
+package scenario
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+)
+
+// client runs a program that talks to localvpc with nothing but AWS's own
+// environment variables, and fails the test if it fails.
+func (w *world) run(dir, name string, args ...string) string {
+	w.t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(),
+		"AWS_ENDPOINT_URL="+w.URL, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=",
+		"TF_IN_AUTOMATION=1", "TF_CLI_CONFIG_FILE="+filepath.Join(dir, "terraform.rc"))
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		w.t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, errs.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func have(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skipf("%s is not installed", program)
+	}
+}
+
+// TestAWSCLI plays the session with the stock AWS CLI, waiters included.
+func TestAWSCLI(t *testing.T) {
+	needPackets(t)
+	have(t, "aws")
+	w := (&world{uid: os.Getuid()}).up(t)
+	dir := t.TempDir()
+	aws := func(args ...string) string {
+		t.Helper()
+		return w.run(dir, "aws", append(args, "--output", "text")...)
+	}
+	vpc := aws("ec2", "create-vpc", "--cidr-block", "10.0.0.0/16", "--query", "Vpc.VpcId")
+	aws("ec2", "modify-vpc-attribute", "--vpc-id", vpc, "--enable-dns-hostnames")
+	subnet := aws("ec2", "create-subnet", "--vpc-id", vpc, "--cidr-block", "10.0.0.0/24", "--query", "Subnet.SubnetId")
+	web := aws("ec2", "create-security-group", "--vpc-id", vpc, "--group-name", "web", "--description", "web", "--query", "GroupId")
+	app := aws("ec2", "create-security-group", "--vpc-id", vpc, "--group-name", "app", "--description", "app", "--query", "GroupId")
+	aws("ec2", "authorize-security-group-ingress", "--group-id", web, "--protocol", "tcp", "--port", "80", "--source-group", app)
+	if err := os.WriteFile(filepath.Join(dir, "server.sh"), []byte(sayHello), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	image := aws("ec2", "describe-images", "--owners", "amazon", "--filters", "Name=name,Values=al2023-ami-2023*", "--query", "Images[0].ImageId")
+	launch := func(name, group string, more ...string) string {
+		return aws(append([]string{"ec2", "run-instances", "--image-id", image, "--instance-type", "t3.micro", "--subnet-id", subnet, "--security-group-ids", group,
+			"--tag-specifications", "ResourceType=instance,Tags=[{Key=Name,Value=" + name + "}]", "--query", "Instances[0].InstanceId"}, more...)...)
+	}
+	server := launch("server", web, "--user-data", "file://server.sh")
+	client := launch("client", app)
+	aws("ec2", "wait", "instance-running", "--instance-ids", server, client)
+	aws("ec2", "wait", "instance-status-ok", "--instance-ids", server, client)
+	name := aws("ec2", "describe-instances", "--instance-ids", server, "--query", "Reservations[0].Instances[0].PrivateDnsName")
+	if out, code := w.cli("exec", "client", "--", "localvpc", "guest", "get", "--wait", "20", "-m", "5", "http://"+name+"/say-hello?name=Angela"); code != 0 || strings.TrimSpace(out) != "Hello, Angela!" {
+		t.Errorf("before: %q, exit code %d", out, code)
+	}
+	aws("ec2", "revoke-security-group-ingress", "--group-id", web, "--protocol", "tcp", "--port", "80", "--source-group", app)
+	if out, code := w.get("client", "http://"+name+"/", 1); code != timedOut {
+		t.Errorf("after the rule was revoked: %q, exit code %d", out, code)
+	}
+	aws("ec2", "stop-instances", "--instance-ids", server)
+	aws("ec2", "wait", "instance-stopped", "--instance-ids", server)
+	aws("ec2", "terminate-instances", "--instance-ids", server, client)
+	aws("ec2", "wait", "instance-terminated", "--instance-ids", server, client)
+	aws("ec2", "delete-security-group", "--group-id", web)
+	aws("ec2", "delete-security-group", "--group-id", app)
+	aws("ec2", "delete-subnet", "--subnet-id", subnet)
+	aws("ec2", "delete-vpc", "--vpc-id", vpc)
+}
+
+const botoSession = `
+import boto3, json, sys
+ec2 = boto3.resource("ec2")
+vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")
+vpc.wait_until_available()
+vpc.modify_attribute(EnableDnsHostnames={"Value": True})
+subnet = vpc.create_subnet(CidrBlock="10.1.0.0/24")
+web = vpc.create_security_group(GroupName="web", Description="web")
+app = vpc.create_security_group(GroupName="app", Description="app")
+web.authorize_ingress(IpPermissions=[{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": app.id}]}])
+image = sorted(ec2.images.filter(Owners=["amazon"], Filters=[{"Name": "name", "Values": ["al2023-ami-2023*"]}]), key=lambda i: i.creation_date)[-1]
+def launch(name, group, data=""):
+    return subnet.create_instances(ImageId=image.id, InstanceType="t3.micro", MinCount=1, MaxCount=1, SecurityGroupIds=[group.id], UserData=data,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}])[0]
+server, client = launch("server", web, sys.argv[1]), launch("client", app)
+for i in (server, client):
+    i.wait_until_running()
+    i.reload()
+print(json.dumps({"name": server.private_dns_name, "group": web.id}))
+`
+
+// TestBoto3 plays it with boto3's resources and waiters.
+func TestBoto3(t *testing.T) {
+	needPackets(t)
+	have(t, "python3")
+	if exec.Command("python3", "-c", "import boto3").Run() != nil {
+		t.Skip("boto3 is not installed")
+	}
+	w := (&world{uid: os.Getuid()}).up(t)
+	var made struct{ Name, Group string }
+	if err := json.Unmarshal([]byte(w.run(t.TempDir(), "python3", "-c", botoSession, sayHello)), &made); err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + made.Name + "/say-hello?name=Angela"
+	if out, code := w.cli("exec", "client", "--", "localvpc", "guest", "get", "--wait", "20", "-m", "5", url); code != 0 || strings.TrimSpace(out) != "Hello, Angela!" {
+		t.Errorf("%q, exit code %d", out, code)
+	}
+	rules := must(w.ec2.DescribeSecurityGroups(tctx(t), &ec2.DescribeSecurityGroupsInput{GroupIds: []string{made.Group}}))(t)
+	must(w.ec2.RevokeSecurityGroupIngress(tctx(t), &ec2.RevokeSecurityGroupIngressInput{GroupId: &made.Group, IpPermissions: rules.SecurityGroups[0].IpPermissions}))(t)
+	if out, code := w.get("client", url, 1); code != timedOut {
+		t.Errorf("after the rule was revoked: %q, exit code %d", out, code)
+	}
+}
+
+const terraformConfig = `
+terraform {
+  required_providers { aws = { source = "hashicorp/aws" } }
+}
+provider "aws" {
+  region                      = "us-east-1"
+  skip_metadata_api_check     = true
+}
+data "aws_ami" "al2023" {
+  most_recent = true
+  owners      = ["amazon"]
+  filter {
+    name   = "name"
+    values = ["al2023-ami-2023*-x86_64"]
+  }
+}
+resource "aws_vpc" "main" {
+  cidr_block           = "10.2.0.0/16"
+  enable_dns_hostnames = true
+  tags                 = { Name = "main" }
+}
+resource "aws_subnet" "a" {
+  vpc_id            = aws_vpc.main.id
+  cidr_block        = "10.2.1.0/24"
+  availability_zone = "us-east-1a"
+}
+resource "aws_subnet" "b" {
+  vpc_id            = aws_vpc.main.id
+  cidr_block        = "10.2.2.0/24"
+  availability_zone = "us-east-1b"
+}
+resource "aws_security_group" "app" {
+  name   = "app"
+  vpc_id = aws_vpc.main.id
+}
+resource "aws_security_group" "db" {
+  name   = "db"
+  vpc_id = aws_vpc.main.id
+}
+resource "aws_vpc_security_group_ingress_rule" "db_from_app" {
+  security_group_id            = aws_security_group.db.id
+  referenced_security_group_id = aws_security_group.app.id
+  ip_protocol                  = "tcp"
+  from_port                    = 80
+  to_port                      = 80
+}
+resource "aws_vpc_security_group_ingress_rule" "app_from_db" {
+  security_group_id            = aws_security_group.app.id
+  referenced_security_group_id = aws_security_group.db.id
+  ip_protocol                  = "tcp"
+  from_port                    = 8080
+  to_port                      = 8080
+}
+resource "aws_vpc_security_group_egress_rule" "all" {
+  for_each          = { app = aws_security_group.app.id, db = aws_security_group.db.id }
+  security_group_id = each.value
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "-1"
+}
+resource "aws_instance" "db" {
+  ami                    = data.aws_ami.al2023.id
+  instance_type          = "t3.micro"
+  subnet_id              = aws_subnet.a.id
+  vpc_security_group_ids = [aws_security_group.db.id]
+  user_data              = <<-EOT
+    #!/bin/sh
+    setsid localvpc guest serve --addr :80 --say-hello >/var/log/say-hello.log 2>&1 &
+  EOT
+  tags                   = { Name = "db" }
+}
+resource "aws_instance" "app" {
+  ami                    = data.aws_ami.al2023.id
+  instance_type          = "t3.micro"
+  subnet_id              = aws_subnet.b.id
+  vpc_security_group_ids = [aws_security_group.app.id]
+  tags                   = { Name = "app" }
+}
+output "db" { value = aws_instance.db.private_dns }
+`
+
+// pluginFolders are where a machine may keep the provider for use without a registry.
+func pluginFolders() []string {
+	found, _ := filepath.Glob("/*/tf-plugins")
+	if dir := os.Getenv("TF_PLUGIN_MIRROR"); dir != "" {
+		found = append(found, dir)
+	}
+	return found
+}
+
+// TestTerraform applies a VPC with two subnets, two groups that refer to each
+// other and two instances; a second plan is empty; destroy leaves nothing.
+func TestTerraform(t *testing.T) {
+	needPackets(t)
+	have(t, "terraform")
+	mirrors := pluginFolders()
+	if len(mirrors) == 0 {
+		t.Skip("there is no folder with the AWS provider for terraform")
+	}
+	w := (&world{uid: os.Getuid()}).up(t)
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"main.tf":      terraformConfig,
+		"terraform.rc": "provider_installation {\n  filesystem_mirror { path = \"" + mirrors[0] + "\" }\n}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.run(dir, "terraform", "init", "-input=false", "-no-color")
+	w.run(dir, "terraform", "apply", "-auto-approve", "-input=false", "-no-color")
+	name := w.run(dir, "terraform", "output", "-raw", "db")
+	if out, code := w.cli("exec", "app", "--", "localvpc", "guest", "get", "--wait", "20", "-m", "5", "http://"+name+"/say-hello?name=Angela"); code != 0 || strings.TrimSpace(out) != "Hello, Angela!" {
+		t.Errorf("%q, exit code %d", out, code)
+	}
+	// -detailed-exitcode makes a plan that is not empty fail.
+	w.run(dir, "terraform", "plan", "-detailed-exitcode", "-input=false", "-no-color")
+	w.run(dir, "terraform", "destroy", "-auto-approve", "-input=false", "-no-color")
+	vpcs := must(w.ec2.DescribeVpcs(tctx(t), &ec2.DescribeVpcsInput{}))(t)
+	if len(vpcs.Vpcs) != 0 {
+		t.Errorf("%d VPCs are left", len(vpcs.Vpcs))
+	}
+}

@@ -1,0 +1,66 @@
+package scenario
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// echo keeps an echo server on port 5432.
+const echo = "#!/bin/sh\nsetsid localvpc guest serve --addr :5432 --text db >/var/log/db.log 2>&1 &\n"
+
+// TestS1Groups is the group half of scenario S1 within one VPC: db takes port
+// 5432 from members of app, by reference; nobody else gets through; membership
+// and rules act from the next connection on.
+func TestS1Groups(t *testing.T) {
+	eachUser(t, func(t *testing.T, w *world) {
+		w.up(t)
+		c := w.ec2
+		vpc, subnet := w.vpc(c, "10.0.0.0/16", "10.0.1.0/24")
+		app, db, other := w.group(c, vpc, "app"), w.group(c, vpc, "db"), w.group(c, vpc, "other")
+		rule := must(c.AuthorizeSecurityGroupIngress(tctx(t), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &db, IpPermissions: fromGroup(app, 5432)}))(t)
+		db1 := w.launch(c, "db1", subnet, []string{db}, echo)
+		app1 := w.launch(c, "app1", subnet, []string{app}, "")
+		w.launch(c, "stranger", subnet, []string{other}, "")
+		url := "http://" + *db1.PrivateDnsName + ":5432/"
+
+		if out, code := w.cli("exec", "app1", "--", "localvpc", "guest", "get", "--wait", "20", "-m", "5", url); code != 0 || strings.TrimSpace(out) != "db" {
+			t.Fatalf("a member of app: %q, exit code %d", out, code)
+		}
+		if out, code := w.get("stranger", url, 1); code != timedOut {
+			t.Errorf("somebody else: %q, exit code %d, want no answer", out, code)
+		}
+		if out, code := w.get("app1", "http://"+*db1.PrivateIpAddress+":80/", 1); code != timedOut {
+			t.Errorf("another port: %q, exit code %d, want no answer", out, code)
+		}
+		if out, code := w.cli("explain", "app1", "db1:5432"); code != 0 || !strings.Contains(out, *rule.SecurityGroupRules[0].SecurityGroupRuleId) {
+			t.Errorf("explain, reachable: exit code %d\n%s", code, out)
+		}
+		if out, code := w.cli("explain", "stranger", "db1:5432"); code != 1 || !strings.Contains(out, "ENI_SG_RULES_MISMATCH") || !strings.Contains(out, db) {
+			t.Errorf("explain, not reachable: exit code %d\n%s", code, out)
+		}
+
+		// The stranger becomes a member, and is one at once.
+		eni := ""
+		out := must(c.DescribeInstances(tctx(t), &ec2.DescribeInstancesInput{Filters: []types.Filter{{Name: aws.String("tag:Name"), Values: []string{"stranger"}}}}))(t)
+		eni = *out.Reservations[0].Instances[0].NetworkInterfaces[0].NetworkInterfaceId
+		must(c.ModifyNetworkInterfaceAttribute(tctx(t), &ec2.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: &eni, Groups: []string{other, app}}))(t)
+		if out, code := w.get("stranger", url, 5); code != 0 || out != "db" {
+			t.Errorf("after joining app: %q, exit code %d", out, code)
+		}
+
+		// Revoked: a connection that is open goes on, the next one gets no answer.
+		must(c.RevokeSecurityGroupIngress(tctx(t), &ec2.RevokeSecurityGroupIngressInput{GroupId: &db, SecurityGroupRuleIds: []string{*rule.SecurityGroupRules[0].SecurityGroupRuleId}}))(t)
+		for _, from := range []string{"app1", "stranger"} {
+			if out, code := w.get(from, url, 1); code != timedOut {
+				t.Errorf("%s after the rule was revoked: %q, exit code %d, want no answer", from, out, code)
+			}
+		}
+		if out, code := w.cli("explain", "app1", "db1:5432"); code != 1 || !strings.Contains(out, "SG_HAS_NO_RULES") && !strings.Contains(out, "ENI_SG_RULES_MISMATCH") {
+			t.Errorf("explain after the rule was revoked: exit code %d\n%s", code, out)
+		}
+	})
+}
