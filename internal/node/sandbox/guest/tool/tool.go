@@ -21,8 +21,9 @@ import (
 
 const usage = `usage:
   localvpc guest serve [--addr :80] [--text TEXT | --say-hello | --dir DIR]
-  localvpc guest get [-m SECONDS] URL
+  localvpc guest get [-m SECONDS] [--wait SECONDS] URL
   localvpc guest echo [--addr :7]
+  localvpc guest talk [--every N] ADDRESS:PORT
 `
 
 // Exit statuses of get, as in curl(1).
@@ -51,6 +52,8 @@ func Main(args []string) int {
 		return get(args[1:], os.Stdout)
 	case "echo":
 		err = echo(args[1:])
+	case "talk":
+		err = talk(args[1:], os.Stdout)
 	default:
 		fmt.Fprintf(os.Stderr, "localvpc guest: there is no tool %q\n%s", args[0], usage)
 		return exitUsage
@@ -121,7 +124,8 @@ func handler(text string, hello bool, dir string) http.Handler {
 // get prints what a URL answers, whatever the status, as curl -sS does.
 func get(args []string, out io.Writer) int {
 	flags := flag.NewFlagSet("get", flag.ContinueOnError)
-	limit := flags.Float64("m", 0, "seconds that the whole operation may take; 0: no limit")
+	limit := flags.Float64("m", 0, "seconds that one try may take; 0: no limit")
+	wait := flags.Float64("wait", 0, "seconds to go on trying while the connection is refused: the server may be starting")
 	if err := parse(flags, args, 1); err != nil {
 		return exitUsage
 	}
@@ -129,15 +133,41 @@ func get(args []string, out io.Writer) int {
 	if !strings.Contains(url, "://") {
 		url = "http://" + url
 	}
+	again := time.NewTicker(retryEvery)
+	defer again.Stop()
+	over := time.After(seconds(*wait))
+	for {
+		code, err := fetch(url, seconds(*limit), out)
+		if code == exitConnect {
+			select {
+			case <-again.C:
+				continue
+			case <-over:
+			}
+		}
+		if err != nil {
+			return failed(code, err)
+		}
+		return exitOK
+	}
+}
+
+// retryEvery is how often get asks a server that refuses.
+const retryEvery = 10 * time.Millisecond
+
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+
+// fetch makes one try.
+func fetch(url string, limit time.Duration, out io.Writer) (int, error) {
 	ctx := context.Background()
-	if *limit > 0 {
+	if limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(*limit*float64(time.Second)))
+		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return failed(exitURL, err)
+		return exitURL, err
 	}
 	client := &http.Client{
 		Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
@@ -145,13 +175,13 @@ func get(args []string, out io.Writer) int {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return failed(statusOf(err), err)
+		return statusOf(err), err
 	}
 	defer response.Body.Close()
 	if _, err := io.Copy(writer{out}, response.Body); err != nil {
-		return failed(statusOf(err), err)
+		return statusOf(err), err
 	}
-	return exitOK
+	return exitOK, nil
 }
 
 // writer marks the errors of writing.
