@@ -23,7 +23,7 @@ func TestS1Groups(t *testing.T) {
 		app, db, other := w.group(c, vpc, "app"), w.group(c, vpc, "db"), w.group(c, vpc, "other")
 		rule := must(c.AuthorizeSecurityGroupIngress(tctx(t), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &db, IpPermissions: fromGroup(app, 5432)}))(t)
 		db1 := w.launch(c, "db1", subnet, []string{db}, echo)
-		app1 := w.launch(c, "app1", subnet, []string{app}, "")
+		w.launch(c, "app1", subnet, []string{app}, "")
 		w.launch(c, "stranger", subnet, []string{other}, "")
 		url := "http://" + *db1.PrivateDnsName + ":5432/"
 

@@ -247,7 +247,7 @@ func (e *engine) api() error {
 	compute := ec2.New(cfg)
 	e.runner = &service.Runner{Store: e.store, Defaults: compute, SettleTime: settleTime}
 	if e.nodes != nil {
-		e.runner.Settle = e.nodes.Wait
+		e.runner.Settle = e.settle
 	}
 	e.server = apiserver.New(apiserver.Config{
 		Services: []apiserver.Service{
@@ -259,6 +259,16 @@ func (e *engine) api() error {
 		Log:     e.log,
 	})
 	return nil
+}
+
+// settle waits until packets obey a commit, and until the instances that it
+// started or ended have followed: who asks next sees them running, stopped or
+// terminated, and no client's waiter has to wait.
+func (e *engine) settle(ctx context.Context, index uint64) error {
+	if err := e.nodes.Wait(ctx, index); err != nil {
+		return err
+	}
+	return e.nodes.WaitArrived(ctx, index)
 }
 
 func byName(list []service.Action) map[string]service.Action {

@@ -76,7 +76,14 @@ func (e *env) execCommand() *cobra.Command {
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: e.completeInstances,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.exec(cmd.Context(), args[0], args[1:], tty)
+			command := args[1:]
+			if command[0] == "--" {
+				command = command[1:]
+			}
+			if len(command) == 0 {
+				return errors.New("there is no command after the instance: localvpc exec web -- ip address")
+			}
+			return e.exec(cmd.Context(), args[0], command, tty)
 		},
 	}
 	cmd.Flags().BoolVarP(&tty, "tty", "t", false, "give the command a terminal")

@@ -64,10 +64,12 @@ type Reconciler struct {
 	settled uint64
 	failing error // of the last application; nil when it succeeded
 	waiters map[chan struct{}]uint64
-	idle    []chan struct{} // closed when no actor is left
-	acting  int             // actors
-	running sync.WaitGroup  // actors and captures
-	ready   chan struct{}   // closed after the first full pass
+	idle    []chan struct{}      // closed when no actor is left
+	moving  map[state.Key]uint64 // instances in a passing state, by the commit that brought it
+	moved   chan struct{}        // closed and made anew when one of them has arrived
+	acting  int                  // actors
+	running sync.WaitGroup       // actors and captures
+	ready   chan struct{}        // closed after the first full pass
 }
 
 // event is something an actor asks of the loop: to wire or unwire the
@@ -90,6 +92,8 @@ func New(cfg Config) *Reconciler {
 		capturing: map[state.Key]bool{},
 		slots:     make(chan struct{}, starting),
 		waiters:   map[chan struct{}]uint64{},
+		moving:    map[state.Key]uint64{},
+		moved:     make(chan struct{}),
 		ready:     make(chan struct{}),
 	}
 }
@@ -153,6 +157,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 				r.follow(snap, n.commits, touched)
 			}
 			r.apply(ctx, touched)
+			r.track(n.commits)
 			r.instances(ctx, snap, n.commits, n.lost)
 		case e := <-r.events:
 			e.done <- r.answer(ctx, snap, e)
@@ -434,6 +439,59 @@ func (r *Reconciler) WaitIdle(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for instances to end: %w", ctx.Err())
+	}
+}
+
+// passing states end by themselves, when the instance's processes have followed.
+func passing(s state.InstanceState) bool {
+	return s == state.Pending || s == state.Stopping || s == state.ShuttingDown
+}
+
+// track notes which instances a commit has set moving, and which have arrived.
+func (r *Reconciler) track(commits []state.Commit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	arrived := false
+	for _, c := range commits {
+		for _, ch := range c.Changes {
+			if ch.Table != state.Instances.Name() {
+				continue
+			}
+			if i, ok := ch.After.(*state.Instance); ok && passing(i.State) {
+				if _, already := r.moving[ch.Key]; !already || ch.Before == nil || ch.Before.(*state.Instance).State != i.State {
+					r.moving[ch.Key] = c.Index
+				}
+			} else if _, ok := r.moving[ch.Key]; ok {
+				delete(r.moving, ch.Key)
+				arrived = true
+			}
+		}
+	}
+	if arrived {
+		close(r.moved)
+		r.moved = make(chan struct{})
+	}
+}
+
+// WaitArrived returns when no instance is in a passing state any more that the
+// commit brought it to, or ctx ends. The commit has settled before.
+func (r *Reconciler) WaitArrived(ctx context.Context, index uint64) error {
+	for {
+		r.mu.Lock()
+		wait := false
+		for _, at := range r.moving {
+			wait = wait || at == index
+		}
+		moved := r.moved
+		r.mu.Unlock()
+		if !wait {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the instances of commit %d: %w", index, ctx.Err())
+		}
 	}
 }
 
