@@ -70,3 +70,36 @@ const Reserved = 5
 func Usable(p netip.Prefix) int {
 	return 1<<(p.Addr().BitLen()-p.Bits()) - Reserved
 }
+
+// MayJoin says whether a VPC whose primary block is primary may have block as a
+// further one (VPC User Guide, "IPv4 CIDR block association restrictions"): of
+// the private ranges only the one that the primary block is in, and never
+// 198.19.0.0/16.
+func MayJoin(primary, block netip.Prefix) bool {
+	for _, r := range private {
+		if r.Overlaps(block) && !Within(r, primary) {
+			return false
+		}
+	}
+	for _, r := range restricted {
+		if r.block.Overlaps(block) && Within(r.primary, primary) {
+			return false
+		}
+	}
+	return true
+}
+
+var (
+	// private are the ranges of RFC 1918.
+	private = [...]netip.Prefix{
+		netip.MustParsePrefix("10.0.0.0/8"),
+		netip.MustParsePrefix("172.16.0.0/12"),
+		netip.MustParsePrefix("192.168.0.0/16"),
+	}
+	// restricted are blocks that cannot be added to a primary one in a range.
+	restricted = [...]struct{ primary, block netip.Prefix }{
+		{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("198.19.0.0/16")},
+		{netip.MustParsePrefix("10.0.0.0/15"), netip.MustParsePrefix("10.0.0.0/16")},
+		{netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("172.31.0.0/16")},
+	}
+)

@@ -65,3 +65,20 @@ func TestUsable(t *testing.T) {
 		}
 	}
 }
+
+func TestMayJoin(t *testing.T) {
+	for _, c := range []struct {
+		primary, block string
+		want           bool
+	}{
+		{"10.0.0.0/16", "10.1.0.0/16", true}, {"10.0.0.0/16", "100.64.0.0/16", true}, {"10.0.0.0/16", "54.0.0.0/16", true},
+		{"10.1.0.0/16", "10.0.0.0/20", false}, {"10.2.0.0/16", "10.0.0.0/16", true}, {"10.0.0.0/16", "192.168.0.0/16", false}, {"10.0.0.0/16", "172.20.0.0/16", false}, {"10.0.0.0/16", "198.19.0.0/24", false},
+		{"172.20.0.0/16", "172.21.0.0/16", true}, {"172.20.0.0/16", "172.31.0.0/16", false}, {"172.20.0.0/16", "10.0.0.0/16", false},
+		{"192.168.0.0/24", "192.168.1.0/24", true}, {"192.168.0.0/24", "172.20.0.0/16", false},
+		{"100.64.0.0/16", "100.65.0.0/16", true}, {"100.64.0.0/16", "10.0.0.0/16", false},
+	} {
+		if got := MayJoin(netip.MustParsePrefix(c.primary), netip.MustParsePrefix(c.block)); got != c.want {
+			t.Errorf("MayJoin(%s, %s) = %v", c.primary, c.block, got)
+		}
+	}
+}

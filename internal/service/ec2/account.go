@@ -24,7 +24,7 @@ func (s *Service) accountAttributes(r state.Reader, c authz.Caller) []api.Accoun
 		{"supported-platforms", "VPC"},
 		{"vpc-max-security-groups-per-interface", s.quotaText(r, c, "security-groups-per-interface")},
 		{"max-elastic-ips", "5"},
-		{"max-instances", s.quotaText(r, c, "instances-per-region")},
+		{"max-instances", "20"}, // what EC2 goes on to say; vCPU quotas have taken its place
 		{"vpc-max-elastic-ips", "5"},
 		{"default-vpc", defaultVpc},
 	} {

@@ -11,6 +11,8 @@ func (s *Service) networkActions() []service.Action {
 		service.Write("CreateVpc", s.CreateVpc),
 		service.Read("DescribeVpcs", s.DescribeVpcs),
 		service.Write("DeleteVpc", s.DeleteVpc),
+		service.Write("AssociateVpcCidrBlock", s.AssociateVpcCidrBlock),
+		service.Write("DisassociateVpcCidrBlock", s.DisassociateVpcCidrBlock),
 		service.Write("ModifyVpcTenancy", s.ModifyVpcTenancy),
 		service.Read("DescribeVpcAttribute", s.DescribeVpcAttribute),
 		service.Write("ModifyVpcAttribute", s.ModifyVpcAttribute),

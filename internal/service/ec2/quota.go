@@ -29,7 +29,6 @@ var quotas = [...]quota{
 	{"security-groups-per-region", "L-E79EC296", 2500, "SecurityGroupLimitExceeded", "The maximum number of security groups has been reached."},
 	{"rules-per-security-group", "L-0EA8095F", 60, "RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached."},
 	{"security-groups-per-interface", "L-2AFB9258", 5, "SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface has been reached."},
-	{"instances-per-region", "", 20, "InstanceLimitExceeded", "The maximum number of instances has been reached."},
 	{"network-interfaces-per-region", "L-DF5E4CA3", 5000, "NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached."},
 }
 

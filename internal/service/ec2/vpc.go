@@ -72,7 +72,7 @@ func createDefaults(tx *state.Tx, v *state.Vpc) {
 	state.RouteTables.Put(tx, &state.RouteTable{
 		Meta:         tx.Meta(scope, "rtb"),
 		VpcID:        v.ID,
-		Routes:       []state.Route{{Destination: v.Primary(), GatewayID: "local", Origin: "CreateRouteTable", State: "active"}},
+		Routes:       []state.Route{localRoute(v.Primary())},
 		Associations: []state.RouteTableAssociation{{ID: tx.ID("rtbassoc"), Main: true}},
 	})
 	acl := &state.NetworkAcl{Meta: tx.Meta(scope, "acl"), VpcID: v.ID, IsDefault: true}
@@ -157,9 +157,7 @@ func apiVpc(v *state.Vpc) api.Vpc {
 		Tags:                    apiTags(v.Tags),
 	}
 	for _, a := range v.Cidrs {
-		out.CidrBlockAssociationSet = append(out.CidrBlockAssociationSet, api.VpcCidrBlockAssociation{
-			AssociationId: ptr(a.ID), CidrBlock: ptr(a.Cidr.String()), CidrBlockState: &api.VpcCidrBlockState{State: ptr(a.State)},
-		})
+		out.CidrBlockAssociationSet = append(out.CidrBlockAssociationSet, apiCidrAssociation(a))
 	}
 	return out
 }
