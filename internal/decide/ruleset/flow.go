@@ -2,9 +2,12 @@ package ruleset
 
 import "github.com/localvpc/localvpc/internal/decide/fabric"
 
-// tuple is what connection tracking knows a direction of a flow by. Identifiers
-// of ICMP requests and sequence numbers of TCP are taken to fit.
-type tuple fabric.Header
+// tuple is what connection tracking knows a direction of a flow by. Sequence
+// numbers of TCP are taken to fit.
+type tuple struct {
+	fabric.Header
+	ident uint16
+}
 
 // flow is one tracked flow.
 type flow struct {
@@ -14,18 +17,17 @@ type flow struct {
 	kept     bool // a packet of it was let through
 }
 
-// tracked gives the part of a header that names its flow: other protocols than
-// TCP, UDP and ICMP are known by addresses alone.
-func tracked(h fabric.Header) tuple {
+// tracked gives the part of a packet's header that names its flow: other
+// protocols than TCP, UDP and ICMP are known by addresses alone.
+func tracked(h fabric.Header, ident uint16) tuple {
+	t := tuple{Header: fabric.Header{Src: h.Src, Dst: h.Dst, Protocol: h.Protocol}}
 	switch {
 	case h.HasPorts():
-		h.Type, h.Code = 0, 0
+		t.SPort, t.DPort = h.SPort, h.DPort
 	case h.Protocol == fabric.ICMP:
-		h.SPort, h.DPort = 0, 0
-	default:
-		h.SPort, h.DPort, h.Type, h.Code = 0, 0, 0, 0
+		t.Type, t.Code, t.ident = h.Type, h.Code, ident
 	}
-	return tuple(h)
+	return t
 }
 
 // isError says whether an ICMP type tells about another packet (RFC 792).
@@ -44,12 +46,12 @@ func (w *walk) track() {
 		if w.p.About == nil || w.p.About.Src != w.p.Dst {
 			return
 		}
-		if f, back, ok := w.it.find(tracked(*w.p.About)); ok {
+		if f, back, ok := w.it.find(tracked(w.p.About.Header, w.p.About.Ident)); ok {
 			w.flow, w.back, w.state = f, !back, "related" // it goes against the packet that it is about
 		}
 		return
 	}
-	if f, back, ok := w.it.find(tracked(w.p.Header)); ok {
+	if f, back, ok := w.it.find(tracked(w.p.Header, w.p.Ident)); ok {
 		w.flow, w.back, w.state = f, back, "new"
 		f.answered = f.answered || back
 		if f.answered {
@@ -61,7 +63,7 @@ func (w *walk) track() {
 	if !answers || w.p.Protocol == fabric.TCP && w.p.Flags != Syn && w.p.Flags != Ack {
 		return
 	}
-	w.flow, w.state = &flow{back: tracked(back)}, "new"
+	w.flow, w.state = &flow{back: tracked(back, w.p.Ident)}, "new"
 }
 
 func (it *Interp) find(t tuple) (f *flow, back, ok bool) {
@@ -75,6 +77,6 @@ func (w *walk) confirm() {
 		return
 	}
 	w.flow.kept = true
-	w.it.flows[tracked(w.p.Header)] = w.flow
+	w.it.flows[tracked(w.p.Header, w.p.Ident)] = w.flow
 	w.it.flows[w.flow.back] = w.flow
 }

@@ -14,9 +14,10 @@ import (
 // Packet is a packet as it arrives at a router.
 type Packet struct {
 	fabric.Header
-	Link  string         // the router's end of the sender's link
-	Flags Flags          // of TCP
-	About *fabric.Header // of an ICMP error: the packet that it answers
+	Link  string  // the router's end of the sender's link
+	Flags Flags   // of TCP
+	Ident uint16  // of ICMP requests and their answers
+	About *Packet // of an ICMP error: the packet that it is about
 }
 
 // Flags are the combinations of TCP's flags that connection tracking tells apart.
@@ -36,7 +37,7 @@ func (p Packet) String() string {
 		s += " " + cmp.Or(string(p.Flags), "syn")
 	}
 	if p.About != nil {
-		s += " about " + p.About.String()
+		s += " about " + p.About.Header.String()
 	}
 	return s
 }
@@ -232,7 +233,10 @@ func (w *walk) chain(c plan.Chain, depth int) (ending, error) {
 		if !hit {
 			continue
 		}
-		if r.CTMarkOr != 0 && w.flow != nil {
+		if r.CTMarkOr != 0 {
+			if w.flow == nil {
+				continue // the mark cannot be read: NFT_BREAK
+			}
 			w.flow.mark |= r.CTMarkOr
 		}
 		if r.NAT != nil || r.MarkFrom != nil {

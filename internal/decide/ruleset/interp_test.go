@@ -67,10 +67,10 @@ func TestFlows(t *testing.T) {
 	}, {
 		name: "an error about a flow, and about none",
 		packets: []ruleset.Packet{
-			{Link: "edb1", Header: icmp(3, db1, app1), About: &question},
+			{Link: "edb1", Header: icmp(3, db1, app1), About: &ruleset.Packet{Header: question}},
 			{Link: "eapp1", Header: question},
-			{Link: "edb1", Header: icmp(3, db1, app1), About: &question},
-			{Link: "eapp2", Header: icmp(3, app2, app1), About: &datagram},
+			{Link: "edb1", Header: icmp(3, db1, app1), About: &ruleset.Packet{Header: question}},
+			{Link: "eapp2", Header: icmp(3, app2, app1), About: &ruleset.Packet{Header: datagram}},
 		},
 		want: []string{
 			"refused at group in ; source: eni-db1; group out: sgr-app-out",

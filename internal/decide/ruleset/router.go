@@ -138,8 +138,13 @@ func spell(s fabric.Stage) spelling {
 				plan.Do(plan.Drop, ""),
 			},
 		}, {
-			Name:  chainAllow,
-			Rules: []plan.Rule{{CTMarkOr: accepted, Verdict: &plan.Accept}},
+			Name: chainAllow,
+			Rules: []plan.Rule{
+				{CTMarkOr: accepted, Verdict: &plan.Accept},
+				// What belongs to no flow has no mark, and the rule above does
+				// not match: a segment out of the blue, an ICMP error about nothing.
+				plan.Do(plan.Accept, ""),
+			},
 		}}}
 	}
 	return spelling{}

@@ -48,8 +48,11 @@ func GroupID(v, n int) string     { return fmt.Sprintf("sg-%d%d", v, n) }
 func InterfaceID(v, n int) string { return fmt.Sprintf("eni-%d%d", v, n) }
 func InstanceID(v, n int) string  { return fmt.Sprintf("i-%d%d", v, n) }
 
-// Interfaces is how many interfaces a VPC has at most.
-const Interfaces = interfaces
+// How many interfaces and instances a VPC has at most.
+const (
+	Interfaces = interfaces
+	Instances  = instances
+)
 
 // Addr is the address of an interface in a subnet: each interface has its own
 // everywhere, so that no two ever share one.
