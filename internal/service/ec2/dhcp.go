@@ -196,7 +196,7 @@ var dhcpFilters = filters[state.DhcpOptions]{
 }
 
 func apiDhcpOptions(d *state.DhcpOptions) api.DhcpOptions {
-	out := api.DhcpOptions{DhcpOptionsId: ptr(d.ID), OwnerId: ptr(d.Account), Tags: apiTags(d.Tags)}
+	out := api.DhcpOptions{DhcpOptionsId: ptr(d.ID), OwnerId: ptr(d.Account), Tags: tagSet(d.Tags)}
 	for _, o := range d.Options {
 		option := api.DhcpConfiguration{Key: ptr(o.Key)}
 		for _, v := range o.Values {

@@ -125,7 +125,7 @@ func prefixOf(p netip.Prefix, ipv4 bool) string {
 
 func apiNetworkAcl(a *state.NetworkAcl) api.NetworkAcl {
 	out := api.NetworkAcl{
-		NetworkAclId: ptr(a.ID), VpcId: ptr(a.VpcID), OwnerId: ptr(a.Account), IsDefault: ptr(a.IsDefault), Tags: apiTags(a.Tags),
+		NetworkAclId: ptr(a.ID), VpcId: ptr(a.VpcID), OwnerId: ptr(a.Account), IsDefault: ptr(a.IsDefault), Tags: tagSet(a.Tags),
 		Associations: []api.NetworkAclAssociation{}, Entries: []api.NetworkAclEntry{},
 	}
 	for _, as := range a.Associations {

@@ -72,7 +72,7 @@ func ofRoutes(text func(state.Route) string) func(*state.RouteTable) []string {
 
 func apiRouteTable(t *state.RouteTable) api.RouteTable {
 	out := api.RouteTable{
-		RouteTableId: ptr(t.ID), VpcId: ptr(t.VpcID), OwnerId: ptr(t.Account), Tags: apiTags(t.Tags),
+		RouteTableId: ptr(t.ID), VpcId: ptr(t.VpcID), OwnerId: ptr(t.Account), Tags: tagSet(t.Tags),
 		Associations: []api.RouteTableAssociation{}, PropagatingVgws: []api.PropagatingVgw{}, Routes: []api.Route{},
 	}
 	for _, a := range t.Associations {

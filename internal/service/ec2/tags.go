@@ -83,6 +83,14 @@ func apiTags(tags state.Tags) []api.Tag {
 	return out
 }
 
+// tagSet is apiTags for those resources whose empty list AWS shows.
+func tagSet(tags state.Tags) []api.Tag {
+	if len(tags) == 0 {
+		return []api.Tag{}
+	}
+	return apiTags(tags)
+}
+
 // taggable is a kind of resource, seen by the actions that know nothing of it
 // but its tags.
 type taggable interface {
