@@ -11,7 +11,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/node/sandbox/guest"
 	"github.com/localvpc/localvpc/internal/node/sandbox/guest/tool"
-	"github.com/localvpc/localvpc/internal/node/world0"
+	"github.com/localvpc/localvpc/internal/node/world"
 )
 
 // Inner runs the parts of localvpc that it starts itself: an instance's init,
@@ -24,9 +24,9 @@ func Inner() (code int, done bool) {
 		return 0, true
 	case len(os.Args) > 1 && os.Args[1] == "guest":
 		return tool.Main(os.Args[2:]), true
-	case world0.IsHolder():
-		return world0.RunHolder(), true
-	case world0.IsEngine():
+	case world.IsHolder():
+		return world.RunHolder(), true
+	case world.IsEngine():
 		return engineMain(), true
 	}
 	return 0, false

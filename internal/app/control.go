@@ -151,7 +151,7 @@ func (e *engine) Kernel(w io.Writer) error {
 func (e *engine) Stop() {
 	e.once.Do(func() {
 		if e.inside != nil {
-			if err := e.inside.Exit(); err != nil {
+			if err := e.inside.Exit(0); err != nil {
 				e.log.Error("asking for the end", "error", err)
 			}
 			return

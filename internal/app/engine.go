@@ -32,7 +32,7 @@ import (
 	"github.com/localvpc/localvpc/internal/node/listen"
 	"github.com/localvpc/localvpc/internal/node/reconcile"
 	"github.com/localvpc/localvpc/internal/node/sandbox"
-	"github.com/localvpc/localvpc/internal/node/world0"
+	"github.com/localvpc/localvpc/internal/node/world"
 	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/service/ec2"
 	"github.com/localvpc/localvpc/internal/service/sts"
@@ -53,7 +53,7 @@ type engine struct {
 	store  *state.Store
 	runner *service.Runner
 	server *apiserver.Server
-	inside *world0.Inside // nil without packets
+	inside *world.Inside // nil without packets
 
 	kernel *kernel.Kernel
 	guests *guests.Guests
@@ -65,27 +65,27 @@ type engine struct {
 
 // engineMain is main of the engine process.
 func engineMain() int {
-	inside, err := world0.Engine()
+	inside, err := world.Engine()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "localvpc:", err)
-		return world0.Refused
+		return world.Refused
 	}
 	var set settings
 	if err := json.Unmarshal([]byte(os.Getenv(settingsEnv)), &set); err != nil {
 		fmt.Fprintln(os.Stderr, "localvpc: reading the settings:", err)
-		return world0.Refused
+		return world.Refused
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	e, err := build(set, inside, newLog(set))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "localvpc:", err)
-		return world0.Refused
+		return world.Refused
 	}
 	l, err := net.FileListener(inside.Listeners["api"])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "localvpc: taking over the API's listener:", err)
-		return world0.Refused
+		return world.Refused
 	}
 	if err := e.run(ctx, l, inside.Ready); err != nil {
 		fmt.Fprintln(os.Stderr, "localvpc:", err)
@@ -95,7 +95,7 @@ func engineMain() int {
 }
 
 // build makes the parts. inside is nil without packets.
-func build(set settings, inside *world0.Inside, log *slog.Logger) (*engine, error) {
+func build(set settings, inside *world.Inside, log *slog.Logger) (*engine, error) {
 	e := &engine{set: set, log: log, inside: inside}
 	cfg := state.Config{Now: time.Now, Rand: &randomness{r: bufio.NewReaderSize(rand.Reader, 4096)}}
 	journal := ""

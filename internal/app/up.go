@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/localvpc/localvpc/internal/front/cli"
-	"github.com/localvpc/localvpc/internal/node/world0"
+	"github.com/localvpc/localvpc/internal/node/world"
 )
 
 // settings are what the parent tells the engine, in its environment.
@@ -40,7 +40,7 @@ func Up(ctx context.Context, o cli.UpOptions, ready func(string)) error {
 	if o.NoPackets {
 		return alone(ctx, set, l, ready)
 	}
-	if err := world0.Probe(); err != nil {
+	if err := world.Probe(); err != nil {
 		return err
 	}
 	f, err := l.(*net.TCPListener).File()
@@ -51,10 +51,11 @@ func Up(ctx context.Context, o cli.UpOptions, ready func(string)) error {
 	if err != nil {
 		return fmt.Errorf("encoding the settings: %w", err)
 	}
-	w, err := world0.Start(world0.Config{
+	w, err := world.Start(world.Config{
 		Listeners: map[string]*os.File{"api": f},
 		RunDir:    set.runDir(),
 		Env:       []string{settingsEnv + "=" + string(text)},
+		Grace:     stopTime,
 		Stderr:    os.Stderr,
 	})
 	f.Close()
@@ -77,7 +78,7 @@ func Up(ctx context.Context, o cli.UpOptions, ready func(string)) error {
 }
 
 // Probe says why namespaces are not permitted here; nil if they are.
-func Probe() error { return world0.Probe() }
+func Probe() error { return world.Probe() }
 
 // prepare checks the options and reads the files that they name.
 func prepare(o cli.UpOptions) (settings, error) {
@@ -125,13 +126,13 @@ func prepare(o cli.UpOptions) (settings, error) {
 	return set, nil
 }
 
-// runDir is where the world mounts its tmpfs: in the data directory, or over a
-// directory that the world does not need.
+// runDir is where the world mounts its tmpfs: in the data directory, or over one
+// that the world finds for itself.
 func (s settings) runDir() string {
 	if s.Data != "" {
 		return filepath.Join(s.Data, "run")
 	}
-	return "/run"
+	return ""
 }
 
 // openAPI opens the API's address; only loopback is taken, because the API is
