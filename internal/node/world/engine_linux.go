@@ -3,111 +3,101 @@ package world
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"strings"
+	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// engine is the engine's line to the holder.
-type engine struct{ conn *net.UnixConn }
+// line is an engine's to the holder.
+type line struct {
+	mu   sync.Mutex // one packet at a time
+	sock int
+}
 
-// Engine is called first in the engine process: it gives what the holder handed
-// down.
+// Engine takes over what the holder has handed to this process. It is called
+// once, in a process for which IsEngine is true.
 func Engine() (*Inside, error) {
-	in := &Inside{RunDir: os.Getenv(envRunDir), Root: os.Getenv(envRoot) == "1", Listeners: map[string]*os.File{}, Stored: map[string]*os.File{}}
-	for name, f := range inherited() {
-		if stored, ok := strings.CutPrefix(name, storedPrefix); ok {
-			in.Stored[stored] = f
-		} else {
-			in.Listeners[name] = f
-		}
+	if !IsEngine() {
+		return nil, errInner
 	}
-	control, ok := in.Listeners[controlFile]
-	if !ok {
-		return nil, errors.New("the engine is started by the holder only")
-	}
-	delete(in.Listeners, controlFile)
-	conn, err := unixConn(control)
+	h, err := inherit()
 	if err != nil {
-		return nil, fmt.Errorf("opening the holder's socket: %w", err)
+		return nil, err
 	}
-	in.conn, in.control = conn, conn
+	in := &Inside{
+		RunDir: h.RunDir, Root: !h.Userns, Restarts: h.Starts, line: line{sock: fdControl},
+		Listeners: make(map[string]*os.File, len(h.Listeners)), Stored: make(map[string]*os.File, len(h.Stored)),
+	}
+	for i, name := range h.Listeners {
+		in.Listeners[name] = os.NewFile(uintptr(fdFirst+i), name)
+	}
+	for i, name := range h.Stored {
+		in.Stored[name] = os.NewFile(uintptr(fdFirst+len(h.Listeners)+i), name)
+	}
 	return in, nil
 }
 
-// Ready tells the parent that the engine answers, with a line of text for people.
-func (in *Inside) Ready(text string) error {
-	return in.send("ready "+strings.ReplaceAll(text, "\n", " "), nil)
-}
+// Store has the holder keep a duplicate of a descriptor for the engines to come,
+// in place of an earlier one of the same name. Names are 1 to 255 printable ASCII
+// characters without spaces; MaxNames bounds their number. When Store has
+// returned, the next engine gets it even if this one dies at once.
+func (l *line) Store(name string, f *os.File) error { return l.hand(verbStore, name, f) }
 
-// Store has the holder keep a descriptor for the next engine. The caller keeps
-// its own.
-func (in *Inside) Store(name string, f *os.File) error {
-	if !validName(name) {
-		return fmt.Errorf("storing a descriptor: %q is no name", name)
+// Own is Store for a directory on a file system of the kernel's, such as a
+// cgroup: at the end of the world it is removed, with the directories in it.
+func (l *line) Own(name string, dir *os.File) error { return l.hand(verbOwn, name, dir) }
+
+func (l *line) hand(verb, name string, f *os.File) error {
+	if err := checkName(name); err != nil {
+		return fmt.Errorf("storing a descriptor: %w", err)
 	}
-	return in.send("store "+name, f)
-}
-
-// Remove has the holder close a stored descriptor.
-func (in *Inside) Remove(name string) error { return in.send("remove "+name, nil) }
-
-// Exit asks for an orderly end of the world: the engine is sent SIGTERM.
-func (in *Inside) Exit() error { return in.send("exit", nil) }
-
-// Refused is the exit code with which an engine says that starting it again
-// cannot help.
-const Refused = exitRefused
-
-func (in *Inside) send(text string, f *os.File) error {
-	var rights []byte
-	if f != nil {
-		raw, err := f.SyscallConn()
-		if err != nil {
-			return err
-		}
-		if err := raw.Control(func(fd uintptr) { rights = unix.UnixRights(int(fd)) }); err != nil {
-			return err
-		}
-		if _, _, err := in.conn.WriteMsgUnix([]byte(text), rights, nil); err != nil {
-			return fmt.Errorf("telling the holder %q: %w", text, err)
-		}
-		return nil
+	// Not File.Fd: that would make a socket blocking for all who share it.
+	raw, err := f.SyscallConn()
+	if err == nil {
+		var sendErr error
+		err = raw.Control(func(fd uintptr) { sendErr = l.send(verb, name, int(fd)) })
+		err = errors.Join(err, sendErr)
 	}
-	if _, err := in.conn.Write([]byte(text)); err != nil {
-		return fmt.Errorf("telling the holder %q: %w", text, err)
+	if err != nil {
+		return fmt.Errorf("storing descriptor %s: %w", name, err)
 	}
 	return nil
 }
 
-// receive reads one message of an engine, with its descriptor if it has one.
-func receive(conn *net.UnixConn) (string, *os.File, error) {
-	buf, oob := make([]byte, 4096), make([]byte, unix.CmsgSpace(4*4))
-	n, oobn, _, _, err := conn.ReadMsgUnix(buf, oob)
-	if err != nil {
-		return "", nil, err
+// Remove has the holder forget a name. A name that it does not know is no error.
+func (l *line) Remove(name string) error {
+	if err := l.send(verbRemove, name, -1); err != nil {
+		return fmt.Errorf("removing stored descriptor %s: %w", name, err)
 	}
-	if n == 0 && oobn == 0 {
-		return "", nil, net.ErrClosed
+	return nil
+}
+
+// Ready tells whoever started the world that it answers now. text is theirs to
+// read, at most 32 KiB.
+func (l *line) Ready(text string) error {
+	if err := l.send(verbReady, text, -1); err != nil {
+		return fmt.Errorf("telling that the engine is ready: %w", err)
 	}
-	var file *os.File
-	if messages, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil {
-		for _, m := range messages {
-			fds, err := unix.ParseUnixRights(&m)
-			if err != nil {
-				continue
-			}
-			for _, fd := range fds {
-				unix.CloseOnExec(fd)
-				if file == nil {
-					file = os.NewFile(uintptr(fd), "stored")
-				} else {
-					unix.Close(fd)
-				}
-			}
-		}
+	return nil
+}
+
+// Exit ends the world in order: this engine gets SIGTERM, and when it has ended
+// none follows. World.Wait returns code, 0 to 255.
+func (l *line) Exit(code int) error {
+	if err := l.send(verbExit, strconv.Itoa(code), -1); err != nil {
+		return fmt.Errorf("telling that the engine ends: %w", err)
 	}
-	return string(buf[:n]), file, nil
+	return nil
+}
+
+func (l *line) send(verb, arg string, fd int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := send(l.sock, verb, arg, fd, 0)
+	if err == unix.EPIPE {
+		return errors.New("the holder is gone")
+	}
+	return err
 }
