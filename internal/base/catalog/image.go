@@ -124,17 +124,17 @@ func (i *Image) complete() error {
 	i.Path = strings.TrimPrefix(i.Path, "file://")
 	switch {
 	case !imageID.MatchString(i.ImageId):
-		return fmt.Errorf("ImageId %q must be ami- and 8 or 17 hexadecimal digits", i.ImageId)
+		return fmt.Errorf("the ImageId %q must be ami- and 8 or 17 hexadecimal digits", i.ImageId)
 	case !imageName.MatchString(i.Name):
-		return fmt.Errorf("Name %q must have 3 to 128 letters, digits, spaces or -()[]./'@_", i.Name)
+		return fmt.Errorf("the Name %q must have 3 to 128 letters, digits, spaces or -()[]./'@_", i.Name)
 	case !accountID.MatchString(i.OwnerId):
-		return fmt.Errorf("OwnerId %q must be an account number of 12 digits", i.OwnerId)
+		return fmt.Errorf("the OwnerId %q must be an account number of 12 digits", i.OwnerId)
 	case i.Architecture != "x86_64" && i.Architecture != "arm64":
-		return fmt.Errorf("Architecture %q must be x86_64 or arm64", i.Architecture)
+		return fmt.Errorf("the Architecture %q must be x86_64 or arm64", i.Architecture)
 	case i.VolumeSize < 1 || i.VolumeSize > 16384:
-		return fmt.Errorf("VolumeSize %d must be 1 to 16384 (GiB)", i.VolumeSize)
+		return fmt.Errorf("the VolumeSize %d must be 1 to 16384 (GiB)", i.VolumeSize)
 	case i.Path != "" && !path.IsAbs(i.Path):
-		return fmt.Errorf("path %q must be absolute", i.Path)
+		return fmt.Errorf("the path %q must be absolute", i.Path)
 	}
 	return nil
 }

@@ -243,6 +243,9 @@ func TestImageAttributes(t *testing.T) {
 	if *get("description").Description.Value != "new" || *get("imdsSupport").ImdsSupport.Value != "v2.0" || len(get("blockDeviceMapping").BlockDeviceMappings) != 1 || get("kernel").KernelId == nil {
 		t.Error("attributes are not as set")
 	}
+	for _, name := range []string{"productCodes", "ramdisk", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "deregistrationProtection"} {
+		get(name)
+	}
 	type in = *api.ModifyImageAttributeInput
 	for name, tt := range map[string]struct {
 		change     func(in)

@@ -2,8 +2,6 @@ package ec2
 
 import (
 	"encoding/base64"
-	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -452,85 +450,37 @@ func TestNothingRuns(t *testing.T) {
 	}
 }
 
-func TestDescribeInstances(t *testing.T) {
+// TestDefaultVpc: without a subnet an instance goes to the default one of its zone.
+func TestDefaultVpc(t *testing.T) {
 	l := newLab(t)
-	a := l.run(func(in *api.RunInstancesInput) {
-		in.MinCount, in.MaxCount = ptr(int32(2)), ptr(int32(2))
-		in.TagSpecifications = tagSpec("instance", "Name", "web-1")
+	second := *call[api.CreateSubnetOutput](l.world, "CreateSubnet", &api.CreateSubnetInput{VpcId: &l.vpcID, CidrBlock: ptr("10.0.2.0/24"), AvailabilityZone: ptr("us-east-1b")}).Subnet.SubnetId
+	l.write(func(tx *state.Tx) {
+		v, _ := state.Vpcs.Get(tx, l.caller.Scope.Key(l.vpcID))
+		next := *v
+		next.IsDefault = true
+		state.Vpcs.Put(tx, &next)
 	})
-	b := l.run(func(in *api.RunInstancesInput) {
-		in.InstanceType, in.PrivateIpAddress = ptr("t3.small"), ptr("10.0.1.99")
+	plain := func(in *api.RunInstancesInput) { in.SubnetId = nil }
+	l.fails("RunInstances", l.ask(plain), "MissingInput", "No subnets found for the default VPC '"+l.vpcID+"'. Please specify a subnet.")
+	l.write(func(tx *state.Tx) {
+		for _, id := range []string{l.subnetID, second} {
+			sub, _ := state.Subnets.Get(tx, l.caller.Scope.Key(id))
+			next := *sub
+			next.DefaultForAz = true
+			state.Subnets.Put(tx, &next)
+		}
 	})
-	l.started(*b.InstanceId)
-	eni := b.NetworkInterfaces[0]
-	for filter, want := range map[string]int{
-		"instance-state-name=pending": 2, "instance-state-code=16": 1, "instance-type=t3.*": 3, "tag:Name=web-?": 2, "tag-key=Name": 2,
-		"private-ip-address=10.0.1.99": 1, "network-interface.addresses.private-ip-address=10.0.1.99": 1, "vpc-id=" + l.vpcID: 3,
-		"network-interface.mac-address=" + *eni.MacAddress: 1, "network-interface.network-interface-id=" + *eni.NetworkInterfaceId: 1,
-		"instance.group-name=default": 3, "group-id=" + *eni.Groups[0].GroupId: 3, "reservation-id=" + l.row(*b.InstanceId).ReservationID: 1,
-		"block-device-mapping.volume-id=" + *b.BlockDeviceMappings[0].Ebs.VolumeId: 1, "launch-index=1": 1, "image-id=" + al2023: 3,
-		"availabilityZone=us-east-1a": 3, "private-dns-name=ip-10-0-1-99.ec2.internal": 1, "dns-name=x": 0, "platform=windows": 0,
-		"network-interface.attachment.device-index=0": 3, "source-dest-check=true": 3, "metadata-options.http-tokens=required": 3,
-		"launch-time=2026-11-20T11:40:00.000Z": 3, "launch-time=2026-11-20*": 3, "owner-id=" + l.caller.Account: 3, "subnet-id=subnet-0": 0,
-		"ip-address=203.0.113.1": 0, "network-interface.group-name=default": 3, "network-interface.tag-key=x": 0,
-	} {
-		name, value, _ := strings.Cut(filter, "=")
-		out := call[api.DescribeInstancesOutput](l.world, "DescribeInstances", &api.DescribeInstancesInput{Filters: filtersOf(name, value)})
-		n := 0
-		for _, r := range out.Reservations {
-			n += len(r.Instances)
-		}
-		if n != want {
-			t.Errorf("%s: %d instances, want %d", filter, n, want)
-		}
+	if i := l.run(plain, func(in *api.RunInstancesInput) { in.SecurityGroups = []string{"default"} }); *i.SubnetId != l.subnetID || *i.SecurityGroups[0].GroupName != "default" {
+		t.Errorf("%s %+v", *i.SubnetId, i.SecurityGroups)
 	}
-	all := call[api.DescribeInstancesOutput](l.world, "DescribeInstances", &api.DescribeInstancesInput{})
-	if len(all.Reservations) != 2 {
-		t.Errorf("%d reservations, want 2", len(all.Reservations))
+	zone := func(in *api.RunInstancesInput) { in.Placement = &api.Placement{AvailabilityZone: ptr("us-east-1b")} }
+	if i := l.run(plain, zone); *i.SubnetId != second {
+		t.Errorf("in zone b: %s", *i.SubnetId)
 	}
-	if again := l.describe(*b.InstanceId); *again.LaunchTime != *b.LaunchTime || !reflect.DeepEqual(again.NetworkInterfaces, b.NetworkInterfaces) {
-		t.Error("an instance is described otherwise than launched")
+	if i := l.run(plain, func(in *api.RunInstancesInput) {
+		in.NetworkInterfaces = []api.InstanceNetworkInterfaceSpecification{{DeviceIndex: ptr(int32(0))}}
+	}); *i.SubnetId != l.subnetID {
+		t.Errorf("by an interface: %s", *i.SubnetId)
 	}
-	first := call[api.DescribeInstancesOutput](l.world, "DescribeInstances", &api.DescribeInstancesInput{MaxResults: ptr(int32(2))})
-	second := call[api.DescribeInstancesOutput](l.world, "DescribeInstances", &api.DescribeInstancesInput{MaxResults: ptr(int32(2)), NextToken: first.NextToken})
-	if second.NextToken != nil || len(second.Reservations) != 1 || len(second.Reservations[0].Instances) != 1 {
-		t.Errorf("second page: %+v", second)
-	}
-	missing := []string{"i-0000000000000000a", "i-0000000000000000b"}
-	l.fails("DescribeInstances", &api.DescribeInstancesInput{InstanceIds: missing}, "InvalidInstanceID.NotFound", "The instance IDs 'i-0000000000000000a, i-0000000000000000b' do not exist")
-	l.fails("DescribeInstances", &api.DescribeInstancesInput{InstanceIds: missing[:1]}, "InvalidInstanceID.NotFound", "The instance ID 'i-0000000000000000a' does not exist")
-	l.fails("DescribeInstances", &api.DescribeInstancesInput{InstanceIds: []string{"web"}}, "InvalidInstanceID.Malformed", `Invalid id: "web"`)
-	l.fails("DescribeInstances", &api.DescribeInstancesInput{Filters: filtersOf("colour", "red")}, "InvalidParameterValue", "The filter 'colour' is invalid")
-	other := l.as("210987654321", "us-east-1")
-	other.fails("DescribeInstances", &api.DescribeInstancesInput{InstanceIds: []string{*a.InstanceId}}, "InvalidInstanceID.NotFound", *a.InstanceId)
-}
-
-func TestDescribeInstanceStatus(t *testing.T) {
-	l := newLab(t)
-	pending, running := *l.run().InstanceId, *l.run().InstanceId
-	l.started(running)
-	get := func(all bool, f ...string) []string {
-		in := &api.DescribeInstanceStatusInput{IncludeAllInstances: &all}
-		if len(f) > 0 {
-			in.Filters = filtersOf(f...)
-		}
-		out := call[api.DescribeInstanceStatusOutput](l.world, "DescribeInstanceStatus", in)
-		var list []string
-		for _, s := range out.InstanceStatuses {
-			list = append(list, fmt.Sprintf("%s %s %s", *s.InstanceId, *s.InstanceStatus.Status, *s.SystemStatus.Status))
-		}
-		return list
-	}
-	if got := get(false); !slices.Equal(got, []string{running + " ok ok"}) {
-		t.Errorf("running: %v", got)
-	}
-	if got := get(true); len(got) != 2 || !slices.Contains(got, pending+" not-applicable not-applicable") {
-		t.Errorf("all: %v", got)
-	}
-	if got := get(true, "instance-status.status", "ok", "system-status.reachability", "passed"); len(got) != 1 {
-		t.Errorf("ok: %v", got)
-	}
-	if got := get(true, "event.code", "*"); len(got) != 0 {
-		t.Errorf("with events: %v", got)
-	}
+	l.fails("RunInstances", l.ask(plain, func(in *api.RunInstancesInput) { in.SecurityGroups = []string{"none"} }), "InvalidGroup.NotFound", "none")
 }
