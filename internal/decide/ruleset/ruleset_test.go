@@ -164,6 +164,9 @@ func TestReferences(t *testing.T) {
 			if _, ok := o.(plan.Router); !ok && strings.HasPrefix(string(o.NS()), "vpc-") && objects["netns "+string(o.NS())] == nil {
 				t.Errorf("%s: there is no such router", o)
 			}
+			if err := plan.Check(o); err != nil {
+				t.Error(err)
+			}
 			switch o := o.(type) {
 			case plan.Chain:
 				for _, name := range o.Uses() {
@@ -172,15 +175,14 @@ func TestReferences(t *testing.T) {
 					}
 				}
 			case plan.Element:
-				if !has("set", o.Netns, o.Set) {
+				set, ok := objects[fmt.Sprintf("set %s %s", o.Netns, o.Set)].(plan.Set)
+				if !ok {
 					t.Errorf("%s: there is no such set", o)
+				} else if err := set.CheckElement(o); err != nil {
+					t.Error(err)
 				}
 				if o.Verdict != nil && o.Verdict.Chain != "" && !has("chain", o.Netns, o.Verdict.Chain) {
 					t.Errorf("%s: there is no such chain", o)
-				}
-			case plan.Link:
-				if len(o.Name) > 15 {
-					t.Errorf("%s: the name is longer than 15 bytes", o)
 				}
 			}
 		}
