@@ -114,23 +114,3 @@ func cpuOptions(i *state.Instance, kind *catalog.InstanceType, cores, threads *i
 	i.CpuCoreCount, i.CpuThreadsPerCore = *cores, *threads
 	return nil
 }
-
-// metadataOptions applies a request's options to those in force. All values of
-// enums have been checked by the decoder.
-func metadataOptions(m *state.MetadataOptions, tokens, endpoint, ipv6, tags *string, hops *int32) error {
-	for _, o := range []struct {
-		from *string
-		to   *string
-	}{{tokens, &m.HttpTokens}, {endpoint, &m.HttpEndpoint}, {ipv6, &m.HttpIPv6}, {tags, &m.InstanceTags}} {
-		if o.from != nil {
-			*o.to = *o.from
-		}
-	}
-	if hops != nil {
-		if *hops < 1 || *hops > 64 {
-			return awserr.New("InvalidParameterValue", "Value (%d) for parameter HttpPutResponseHopLimit is invalid. Valid values are between 1 and 64.", *hops)
-		}
-		m.HopLimit = *hops
-	}
-	return nil
-}

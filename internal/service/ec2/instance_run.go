@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"slices"
 	"strings"
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
@@ -237,19 +236,6 @@ func noLaunchTemplate(t *api.LaunchTemplateSpecification) error {
 	return awserr.MissingParameter("LaunchTemplateId or LaunchTemplateName")
 }
 
-// noProfile: there are no instance profiles yet, so AWS's answer is the right one.
-func noProfile(p *api.IamInstanceProfileSpecification) error {
-	switch {
-	case p.Name != nil && p.Arn != nil:
-		return awserr.InvalidParameterCombination("The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'")
-	case p.Arn != nil:
-		return awserr.InvalidParameterValue("iamInstanceProfile.arn", *p.Arn, "Invalid IAM Instance Profile ARN")
-	case p.Name != nil:
-		return awserr.InvalidParameterValue("iamInstanceProfile.name", *p.Name, "Invalid IAM Instance Profile name")
-	}
-	return awserr.MissingParameter("IamInstanceProfile.Name or IamInstanceProfile.Arn")
-}
-
 // refusePlacement: there are no placement groups and no hosts to choose from.
 func refusePlacement(name, id, tenancy string, host, partition bool) error {
 	switch {
@@ -265,7 +251,7 @@ func refusePlacement(name, id, tenancy string, host, partition bool) error {
 	return nil
 }
 
-// zoneOf gives the zone that the request places its instances in, "" for any.
+// zoneMatches says why a subnet is not where the request places its instances.
 func zoneMatches(p *api.Placement, sub *state.Subnet) error {
 	if p == nil {
 		return nil
@@ -275,25 +261,6 @@ func zoneMatches(p *api.Placement, sub *state.Subnet) error {
 	}
 	if z := val(p.AvailabilityZoneId); z != "" && z != sub.AvailabilityZoneID {
 		return awserr.InvalidParameterValue("availabilityZoneId", z, "Subnet '"+sub.ID+"' is in the availability zone "+sub.AvailabilityZoneID)
-	}
-	return nil
-}
-
-// burstable types have CPU credits; AWS's defaults by family (EC2 User Guide,
-// "Unlimited mode").
-func creditDefault(kind *catalog.InstanceType) string {
-	switch {
-	case !kind.Burstable:
-		return ""
-	case strings.HasPrefix(kind.Name, "t2."):
-		return "standard"
-	}
-	return "unlimited"
-}
-
-func validCredit(v string) error {
-	if !slices.Contains([]string{"standard", "unlimited"}, v) {
-		return awserr.New("InvalidParameterValue", "Invalid value for CpuCredits: %s. Valid values are: standard, unlimited", awserr.Clip(v))
 	}
 	return nil
 }
