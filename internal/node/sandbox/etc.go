@@ -130,11 +130,11 @@ func (h *Host) accounts(to, from string) error {
 			line[5] = "/root"
 		}
 		passwd.WriteString(strings.Join(line, ":") + "\n")
-		shadow.WriteString(line[0] + ":*:0:0:99999:7:::\n")
+		shadow.WriteString(line[0] + ":*::0:99999:7:::\n")
 	}
 	if !root {
 		passwd.WriteString("root:x:0:0:root:/root:/bin/sh\n")
-		shadow.WriteString("root:*:0:0:99999:7:::\n")
+		shadow.WriteString("root:*::0:99999:7:::\n")
 	}
 	shadowGroup := 0
 	for _, line := range readTable(filepath.Join(from, "group"), 4) {

@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "guest" {
 		os.Exit(tool.Main(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "probe" {
+		os.Exit(probe(os.Args[2:]))
+	}
 	switch os.Getenv(stage) {
 	case "":
 		os.Exit(worlds())
@@ -45,6 +48,9 @@ func TestMain(m *testing.M) {
 			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}, GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
 			Pdeathsig: syscall.SIGKILL,
 		}))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "engine" {
+		os.Exit(engine(os.Args[2:]))
 	}
 	if err := furnish(); err != nil {
 		fmt.Fprintln(os.Stderr, "making a world for tests:", err)

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/localvpc/localvpc/internal/node/sandbox"
@@ -114,10 +116,32 @@ func sh(t testing.TB, sb *sandbox.Sandbox, script string) string {
 	return strings.TrimSpace(text)
 }
 
-func TestHello(t *testing.T) {
-	p := newPlace(t)
-	sb := p.boot(t, sandbox.Spec{Hostname: "web", ResolvConf: "nameserver 10.0.0.2\n"})
-	t.Log(sh(t, sb, "id; hostname; cat /proc/mounts; ls -la / /usr /etc /dev; cat /proc/self/uid_map; cat /etc/resolv.conf; ps aux"))
-	st, err := p.Status()
-	t.Log(st, err)
+// plug does the kernel side's part: an interface with an address.
+func plug(t *testing.T, sb *sandbox.Sandbox, name, address string) {
+	t.Helper()
+	handle, err := netlink.NewHandleAt(netns.NsHandle(sb.Netns().Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer handle.Close()
+	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: "peer"}
+	if err := handle.LinkAdd(link); err != nil {
+		t.Fatal(err)
+	}
+	ip, err := netlink.ParseAddr(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := handle.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := handle.AddrAdd(made, ip); err != nil {
+		t.Fatal(err)
+	}
+	if err := handle.LinkSetUp(made); err != nil {
+		t.Fatal(err)
+	}
 }
+
+func truncate(path string) error { return os.WriteFile(path, nil, 0o600) }

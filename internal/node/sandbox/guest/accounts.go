@@ -129,23 +129,28 @@ func (a *accounts) addUser(u *userdata.User) error {
 		return err
 	}
 	home := line[5]
-	if created && !u.NoHome {
-		if err := a.makeHome(home, uid, gid); err != nil {
-			return err
-		}
-	}
-	if len(u.Keys) == 0 {
-		return nil
-	}
 	if !a.ids {
 		uid, gid = 0, 0
 	}
-	return authorize(home, u.Keys, uid, gid)
+	if created && !u.NoHome {
+		if err := makeHome(home, uid, gid); err != nil {
+			return err
+		}
+	}
+	if len(u.Keys) > 0 {
+		if err := authorize(home, u.Keys, uid, gid); err != nil {
+			return err
+		}
+	}
+	if created && !a.ids {
+		return errOneID
+	}
+	return nil
 }
 
 var errOneID = errors.New("its files stay root's: localvpc runs as an ordinary user, which has one user id to give to instances; run localvpc as root for more")
 
-func (a *accounts) makeHome(home string, uid, gid int) error {
+func makeHome(home string, uid, gid int) error {
 	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
 		return err
 	}
@@ -156,14 +161,11 @@ func (a *accounts) makeHome(home string, uid, gid int) error {
 		for _, entry := range skel {
 			if text, err := os.ReadFile("/etc/skel/" + entry.Name()); err == nil && entry.Type().IsRegular() {
 				path := filepath.Join(home, entry.Name())
-				if os.WriteFile(path, text, 0o644) == nil && a.ids {
+				if os.WriteFile(path, text, 0o644) == nil {
 					_ = os.Lchown(path, uid, gid)
 				}
 			}
 		}
-	}
-	if !a.ids {
-		return errOneID
 	}
 	return os.Lchown(home, uid, gid)
 }

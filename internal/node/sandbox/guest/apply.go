@@ -16,7 +16,7 @@ import (
 
 // apply carries out one action of the user data. What fails is a line on the
 // console.
-func (g *guest) apply(action userdata.Action, output int) {
+func (g *guest) apply(action userdata.Action, output int, flush func()) {
 	var err error
 	what := ""
 	switch a := action.(type) {
@@ -33,15 +33,16 @@ func (g *guest) apply(action userdata.Action, output int) {
 	case userdata.AuthorizedKeys:
 		what, err = "ssh_authorized_keys", authorize("/root", a.Keys, 0, 0)
 	case userdata.Script:
-		what, err = a.Name, g.script(&a, output)
+		what, err = a.Name, g.script(&a, output, flush)
 	}
 	if err != nil {
 		g.console.printf("user-data: %s: %v", what, err)
 	}
 }
 
-// script keeps a script where cloud-init does and runs it.
-func (g *guest) script(s *userdata.Script, output int) error {
+// script keeps a script where cloud-init does, runs it, and waits for its end
+// and for what it printed until then.
+func (g *guest) script(s *userdata.Script, output int, flush func()) error {
 	path := filepath.Join(g.instanceDir(), "scripts", s.Name)
 	if err := replace(path, s.Body, 0o700); err != nil {
 		return err
@@ -50,7 +51,9 @@ func (g *guest) script(s *userdata.Script, output int) error {
 	if err != nil {
 		return fmt.Errorf("starting it: %w", err)
 	}
-	switch ended := <-status; {
+	ended := <-status
+	flush()
+	switch {
 	case ended.Signaled():
 		return fmt.Errorf("ended by signal %d (%v)", ended.Signal(), ended.Signal())
 	case ended.ExitStatus() != 0:

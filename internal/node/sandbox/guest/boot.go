@@ -124,21 +124,21 @@ func (g *guest) runUserData() {
 	_ = os.Remove(cloudDir + "/instance")
 	_ = os.Symlink(dir, cloudDir+"/instance")
 	if len(g.config.SSHKeys) > 0 {
-		g.apply(userdata.AuthorizedKeys{Keys: g.config.SSHKeys}, g.console.writer)
+		g.apply(userdata.AuthorizedKeys{Keys: g.config.SSHKeys}, g.console.writer, nil)
 	}
 	if len(g.config.UserData) == 0 {
 		return
 	}
 	_ = os.WriteFile(dir+"/user-data.txt", g.config.UserData, 0o600)
-	output, err := g.output("/var/log/cloud-init-output.log")
+	output, flush, err := g.output("/var/log/cloud-init-output.log")
 	if err != nil {
 		g.console.printf("user-data: %v", err)
-		output = g.console.writer
+		output, flush = g.console.writer, func() {}
 	} else {
 		defer unix.Close(output)
 	}
 	for _, action := range parse(g.config.UserData) {
-		g.apply(action, output)
+		g.apply(action, output, flush)
 	}
 }
 
@@ -158,34 +158,30 @@ func parse(data []byte) (actions []userdata.Action) {
 }
 
 // output makes a pipe whose readings go to the console and to a log of the
-// instance, and returns its writing end.
-func (g *guest) output(log string) (int, error) {
+// instance, and returns its writing end, and what to call so that everything
+// written before has been copied.
+func (g *guest) output(log string) (writer int, flush func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(log), 0o755); err != nil {
-		return -1, err
+		return -1, nil, err
 	}
 	file, err := os.OpenFile(log, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o640)
 	if err != nil {
-		return -1, err
+		return -1, nil, err
 	}
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		file.Close()
-		return -1, err
+		return -1, nil, err
 	}
 	_ = unix.SetNonblock(pipe[0], true)
-	reader := os.NewFile(uintptr(pipe[0]), "user-data")
-	done := g.console.attach()
-	go func() {
-		defer done()
-		defer file.Close()
-		defer reader.Close()
-		_, _ = io.CopyBuffer(io.MultiWriter(g.console, file), onlyReader{reader}, make([]byte, 8<<10))
-	}()
-	return pipe[1], nil
+	source, err := g.console.follow(os.NewFile(uintptr(pipe[0]), "user-data"), io.MultiWriter(g.console, file), file)
+	if err != nil {
+		unix.Close(pipe[1])
+		file.Close()
+		return -1, nil, err
+	}
+	return pipe[1], source.flush, nil
 }
-
-// onlyReader keeps io.CopyBuffer from choosing a way of its own.
-type onlyReader struct{ io.Reader }
 
 // run starts a program that writes to output.
 func (g *guest) run(path string, output int) (<-chan syscall.WaitStatus, error) {

@@ -3,11 +3,11 @@
 package guest
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -21,15 +21,83 @@ type console struct {
 	file *os.File
 	size int64
 
-	fifo   *os.File // reading end of /dev/console
-	writer int      // writing end for the children, blocking; -1 before open
-	others sync.WaitGroup
+	writer int // writing end of /dev/console for the children, blocking; -1 before open
+
+	sources []*source
 }
 
-// attach counts a further source of output; drain waits until it is done.
-func (c *console) attach() (done func()) {
-	c.others.Add(1)
-	return c.others.Done
+// source is a pipe that processes of the instance write to.
+type source struct {
+	mu  sync.Mutex // held while what was read is written on
+	raw syscall.RawConn
+	to  io.Writer
+}
+
+// follow copies what arrives in a pipe, whose reading end it takes over, until
+// no writer is left, and then closes the pipe and the rest.
+func (c *console) follow(pipe *os.File, to io.Writer, rest ...io.Closer) (*source, error) {
+	raw, err := pipe.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	s := &source{raw: raw, to: to}
+	c.mu.Lock()
+	c.sources = append(c.sources, s)
+	c.mu.Unlock()
+	go func() {
+		defer func() {
+			pipe.Close()
+			for _, r := range rest {
+				r.Close()
+			}
+		}()
+		for more := true; more; {
+			err := raw.Read(func(fd uintptr) (ready bool) {
+				ready, more = s.take(fd)
+				return ready
+			})
+			more = more && err == nil
+		}
+	}()
+	return s, nil
+}
+
+// take copies one piece; ready is false if the pipe is empty, more at its end.
+func (s *source) take(fd uintptr) (ready, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	buf := make([]byte, 8<<10)
+	n, err := unix.Read(int(fd), buf)
+	if n > 0 {
+		_, _ = s.to.Write(buf[:n])
+		return true, true
+	}
+	if err == unix.EAGAIN {
+		return false, true
+	}
+	return true, err == unix.EINTR
+}
+
+// flush copies what is in the pipe now, though no more than a pipe can hold
+// several times over: its writers may go on.
+func (s *source) flush() {
+	_ = s.raw.Control(func(fd uintptr) {
+		for range 64 {
+			if ready, more := s.take(fd); !ready || !more {
+				return
+			}
+		}
+	})
+}
+
+// drain takes what is left in all pipes, once everybody who could write is gone.
+func (c *console) drain() {
+	c.mu.Lock()
+	sources := c.sources
+	c.mu.Unlock()
+	for _, s := range sources {
+		s.flush()
+	}
 }
 
 func newConsole(file *os.File) *console {
@@ -53,42 +121,8 @@ func (c *console) open(path string) error {
 	if c.writer, err = unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0); err != nil {
 		return fmt.Errorf("opening %s: %w", path, err)
 	}
-	c.fifo = os.NewFile(uintptr(fd), path)
-	go c.pump()
-	return nil
-}
-
-func (c *console) pump() {
-	buf := make([]byte, 8<<10)
-	for {
-		n, err := c.fifo.Read(buf)
-		_, _ = c.Write(buf[:n])
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			return
-		}
-	}
-}
-
-// drain takes what is still in the fifo once everybody who could write is gone.
-func (c *console) drain() {
-	if c.fifo == nil {
-		return
-	}
-	c.others.Wait()
-	raw, err := c.fifo.SyscallConn()
-	if err != nil {
-		return
-	}
-	buf := make([]byte, 8<<10)
-	_ = raw.Control(func(fd uintptr) {
-		for range 64 {
-			n, err := unix.Read(int(fd), buf)
-			if n <= 0 || err != nil {
-				return
-			}
-			_, _ = c.Write(buf[:n])
-		}
-	})
+	_, err = c.follow(os.NewFile(uintptr(fd), path), c)
+	return err
 }
 
 // printf writes a line of init's own.

@@ -18,6 +18,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -60,11 +61,11 @@ type guest struct {
 // begin takes over the inherited descriptors and makes the instance's root.
 func begin() (*guest, error) {
 	g := &guest{started: time.Now()}
-	for fd := control.FdConfig; fd <= control.FdExit; fd++ {
-		unix.CloseOnExec(fd)
-	}
 	g.record = os.NewFile(control.FdExit, "exit")
 	g.console = newConsole(os.NewFile(control.FdConsole, "console"))
+	if err := keepDescriptors(); err != nil {
+		return g, err
+	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return g, fmt.Errorf("making init undumpable: %w", err)
 	}
@@ -100,6 +101,30 @@ func begin() (*guest, error) {
 	}
 	network(g.config.Ids)
 	return g, nil
+}
+
+// keepDescriptors keeps the inherited descriptors to init, and closes those that
+// nobody meant to pass: localvpc may have been started by a program which left
+// some open.
+func keepDescriptors() error {
+	for fd := control.FdConfig; fd <= control.FdExit; fd++ {
+		unix.CloseOnExec(fd)
+	}
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return fmt.Errorf("listing descriptors: %w", err)
+	}
+	for _, entry := range open {
+		fd, err := strconv.Atoi(entry.Name())
+		if err != nil || fd <= control.FdExit {
+			continue
+		}
+		// The Go runtime's own, and that of the directory, are close-on-exec.
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			unix.Close(fd)
+		}
+	}
+	return nil
 }
 
 // serve answers the engine and the signals until the instance ends.

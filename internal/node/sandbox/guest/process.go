@@ -22,9 +22,14 @@ type processes struct {
 
 	mu      sync.Mutex
 	closed  bool
-	waiting map[int]chan<- syscall.WaitStatus // children not reaped yet
-	idle    chan struct{}                     // closed while there are no children
+	waiting map[int]child // those started here and not reaped yet
+	idle    chan struct{} // closed while there are no children
 	wake    chan struct{}
+}
+
+type child struct {
+	status   chan<- syscall.WaitStatus
+	terminal bool // leads a session with a terminal
 }
 
 var (
@@ -38,7 +43,7 @@ var (
 // which is undumpable (ptrace(2), access mode checking).
 func newProcesses() (*processes, error) {
 	p := &processes{
-		forks: make(chan func()), waiting: map[int]chan<- syscall.WaitStatus{},
+		forks: make(chan func()), waiting: map[int]child{},
 		idle: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	close(p.idle)
@@ -87,7 +92,7 @@ func (p *processes) start(path string, args, env []string, dir string, files [3]
 		p.idle = make(chan struct{})
 	default:
 	}
-	p.waiting[pid] = status
+	p.waiting[pid] = child{status, tty}
 	select {
 	case p.wake <- struct{}{}:
 	default:
@@ -121,8 +126,8 @@ func (p *processes) reap() {
 		}
 		var status syscall.WaitStatus
 		if got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err == nil && got == pid {
-			if waiting := p.waiting[pid]; waiting != nil {
-				waiting <- status
+			if waiting, ok := p.waiting[pid]; ok {
+				waiting.status <- status
 				delete(p.waiting, pid)
 			}
 		}
@@ -146,7 +151,7 @@ func exited() (int, error) {
 func (p *processes) signal(pid int, signal syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waiting[pid] != nil {
+	if _, ok := p.waiting[pid]; ok {
 		_ = syscall.Kill(-pid, signal)
 	}
 }
@@ -166,11 +171,18 @@ func (p *processes) none() <-chan struct{} {
 }
 
 // terminate asks every process to end and tells whether all did in time.
-// SIGHUP is what interactive shells obey, SIGCONT wakes stopped ones.
+// SIGCONT wakes stopped ones; interactive shells ignore SIGTERM and obey the
+// loss of their terminal.
 func (p *processes) terminate(grace time.Duration) bool {
-	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGCONT} {
-		_ = syscall.Kill(-1, signal)
+	_ = syscall.Kill(-1, syscall.SIGTERM)
+	_ = syscall.Kill(-1, syscall.SIGCONT)
+	p.mu.Lock()
+	for pid, child := range p.waiting {
+		if child.terminal {
+			_ = syscall.Kill(-pid, syscall.SIGHUP)
+		}
 	}
+	p.mu.Unlock()
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
