@@ -14,11 +14,21 @@ func (s *Service) groupActions() []service.Action {
 		service.Write("RevokeSecurityGroupIngress", s.RevokeSecurityGroupIngress),
 		service.Write("RevokeSecurityGroupEgress", s.RevokeSecurityGroupEgress),
 		service.Read("DescribeSecurityGroupRules", s.DescribeSecurityGroupRules),
+		service.Write("ModifySecurityGroupRules", s.ModifySecurityGroupRules),
+		service.Write("UpdateSecurityGroupRuleDescriptionsIngress", s.UpdateSecurityGroupRuleDescriptionsIngress),
+		service.Write("UpdateSecurityGroupRuleDescriptionsEgress", s.UpdateSecurityGroupRuleDescriptionsEgress),
+
+		service.Read("DescribeSecurityGroupReferences", s.DescribeSecurityGroupReferences),
+		service.Read("DescribeStaleSecurityGroups", s.DescribeStaleSecurityGroups),
+		service.Read("GetSecurityGroupsForVpc", s.GetSecurityGroupsForVpc),
+		service.Read("DescribeSecurityGroupVpcAssociations", s.DescribeSecurityGroupVpcAssociations),
 
 		service.Write("CreateNetworkInterface", s.CreateNetworkInterface),
 		service.Read("DescribeNetworkInterfaces", s.DescribeNetworkInterfaces),
 		service.Write("DeleteNetworkInterface", s.DeleteNetworkInterface),
 		service.Read("DescribeNetworkInterfaceAttribute", s.DescribeNetworkInterfaceAttribute),
 		service.Write("ModifyNetworkInterfaceAttribute", s.ModifyNetworkInterfaceAttribute),
+		service.Write("ResetNetworkInterfaceAttribute", s.ResetNetworkInterfaceAttribute),
+		service.Read("DescribeNetworkInterfacePermissions", s.DescribeNetworkInterfacePermissions),
 	}
 }

@@ -116,11 +116,12 @@ func groupByName(r state.Reader, vpcID, name string) (*state.SecurityGroup, bool
 	return nil, false
 }
 
-// groupInDefaultVpc finds a group by name, which only names one in the default VPC.
+// groupInDefaultVpc finds a group by name, which names only those of the default
+// VPC; it is often meant for another, and the error says what to do then.
 func groupInDefaultVpc(r state.Reader, c authz.Caller, name string) (*state.SecurityGroup, error) {
-	v, err := vpcOrDefault(r, c, nil)
-	if err != nil {
-		return nil, err
+	v, ok := defaultVpc(r, c.Scope)
+	if !ok {
+		return nil, awserr.New("InvalidParameterValue", "Invalid value '%s' for groupName. You may not reference Amazon VPC security groups by name. Please use the corresponding id for this operation.", awserr.Clip(name))
 	}
 	if g, ok := groupByName(r, v.ID, name); ok {
 		return g, nil

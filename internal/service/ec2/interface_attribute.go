@@ -93,3 +93,35 @@ func changeAttachment(old *state.Attachment, in *api.NetworkInterfaceAttachmentC
 	a.DeleteOnTermination = *in.DeleteOnTermination
 	return &a, nil
 }
+
+// ResetNetworkInterfaceAttribute puts the check of source and destination back
+// to its default: on.
+func (s *Service) ResetNetworkInterfaceAttribute(tx *state.Tx, c authz.Caller, in *api.ResetNetworkInterfaceAttributeInput) (*api.ResetNetworkInterfaceAttributeOutput, error) {
+	if in.SourceDestCheck == nil {
+		return nil, awserr.MissingParameter("sourceDestCheck")
+	}
+	old, err := networkInterface(tx, c, val(in.NetworkInterfaceId))
+	if err != nil {
+		return nil, err
+	}
+	n := *old
+	n.SourceDestCheck = true
+	state.NetworkInterfaces.Put(tx, &n)
+	return &api.ResetNetworkInterfaceAttributeOutput{}, nil
+}
+
+// DescribeNetworkInterfacePermissions lists which other accounts may attach
+// interfaces: none can be let yet.
+func (s *Service) DescribeNetworkInterfacePermissions(_ state.Reader, c authz.Caller, in *api.DescribeNetworkInterfacePermissionsInput) (*api.DescribeNetworkInterfacePermissionsOutput, error) {
+	err := nothing("DescribeNetworkInterfacePermissions", c, in.Filters, in.MaxResults, in.NextToken,
+		"network-interface-permission.network-interface-permission-id", "network-interface-permission.network-interface-id",
+		"network-interface-permission.aws-account-id", "network-interface-permission.aws-service", "network-interface-permission.permission")
+	if err == nil {
+		err = unknownIDs(in.NetworkInterfacePermissionIds, "eni-perm", "InvalidPermissionID.Malformed", "InvalidPermissionID.NotFound",
+			"The network interface permission ID '%s' does not exist", "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &api.DescribeNetworkInterfacePermissionsOutput{NetworkInterfacePermissions: []api.NetworkInterfacePermission{}}, nil
+}

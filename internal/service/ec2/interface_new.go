@@ -31,25 +31,30 @@ type interfaceSpec struct {
 // InvalidIPAddress.InUse, InvalidParameterValue for an address outside of the
 // subnet, InsufficientFreeAddressesInSubnet, NetworkInterfaceLimitExceeded.
 func (s *Service) newInterface(tx *state.Tx, c authz.Caller, sub *state.Subnet, spec interfaceSpec) (*state.NetworkInterface, error) {
-	groups, err := s.interfaceGroups(tx, c, sub.VpcID, spec.Groups)
+	groups, err := s.groupsOf(tx, c, sub.VpcID, spec.Groups, func(id string) error {
+		return awserr.New("InvalidParameter", "Security group %s and subnet %s belong to different networks.", id, sub.ID)
+	})
 	if err != nil {
 		return nil, err
 	}
-	if limit := s.quota(tx, c, "network-interfaces-per-region"); limit >= 0 {
-		n := 1
-		for range state.NetworkInterfaces.In(tx, c.Scope) {
-			n++
+	var mac string
+	var count int
+	for taken := true; taken; {
+		mac, count, taken = newMAC(tx.Rand()), 1, false
+		for other := range state.NetworkInterfaces.In(tx, c.Scope) {
+			count++
+			taken = taken || other.MAC == mac
 		}
-		if err := s.within(tx, c, "network-interfaces-per-region", n); err != nil {
-			return nil, err
-		}
+	}
+	if err := s.within(tx, c, "network-interfaces-per-region", count); err != nil {
+		return nil, err
 	}
 	n := &state.NetworkInterface{
 		Meta:  tx.Meta(c.Scope, "eni"),
 		VpcID: sub.VpcID, SubnetID: sub.ID,
 		AvailabilityZone: sub.AvailabilityZone, AvailabilityZoneID: sub.AvailabilityZoneID,
 		Description: spec.Description, InterfaceType: spec.InterfaceType,
-		MAC: newMAC(tx.Rand()), Groups: groups, SourceDestCheck: true,
+		MAC: mac, Groups: groups, SourceDestCheck: true,
 		Status: "available", Attachment: spec.Attachment,
 	}
 	n.Tags = spec.Tags
@@ -66,13 +71,18 @@ func (s *Service) newInterface(tx *state.Tx, c authz.Caller, sub *state.Subnet, 
 	return n, nil
 }
 
-// interfaceGroups checks the groups that an interface of the VPC is to be in.
+// interfaceGroups checks the groups that an interface of the VPC is to be in
+// from now on.
 func (s *Service) interfaceGroups(r state.Reader, c authz.Caller, vpcID string, ids []string) ([]string, error) {
+	return s.groupsOf(r, c, vpcID, ids, func(string) error { return differentNetworks() })
+}
+
+// groupsOf gives each group once, and the VPC's default group for none. foreign
+// makes the error for a group of another VPC, which AWS words in several ways.
+func (s *Service) groupsOf(r state.Reader, c authz.Caller, vpcID string, ids []string, foreign func(id string) error) ([]string, error) {
 	if len(ids) == 0 {
-		for g := range state.SecurityGroups.By(r, state.ByVpc, vpcID) {
-			if g.IsDefault() {
-				return []string{g.ID}, nil
-			}
+		if g, ok := groupByName(r, vpcID, "default"); ok {
+			return []string{g.ID}, nil
 		}
 	}
 	var out []string
@@ -82,7 +92,7 @@ func (s *Service) interfaceGroups(r state.Reader, c authz.Caller, vpcID string, 
 			return nil, err
 		}
 		if g.VpcID != vpcID {
-			return nil, awserr.New("InvalidParameter", "Security group %s and the network interface belong to different networks.", id)
+			return nil, foreign(id)
 		}
 		if !slices.Contains(out, id) {
 			out = append(out, id)
@@ -151,7 +161,7 @@ func free(r state.Reader, sub *state.Subnet, a netip.Addr) error {
 		return awserr.New("InvalidParameterValue", "Value (%s) for parameter address is invalid. Address is in subnet's reserved address range", a)
 	}
 	if inUse(r, sub.VpcID, a) {
-		return awserr.New("InvalidIPAddress.InUse", "The specified address is already in use.")
+		return awserr.New("InvalidIPAddress.InUse", "Address %s is in use.", a)
 	}
 	return nil
 }
@@ -178,7 +188,7 @@ func nextAddress(tx *state.Tx, sub *state.Subnet, taken map[netip.Addr]bool) (ne
 			return a, nil
 		}
 	}
-	return netip.Addr{}, awserr.New("InsufficientFreeAddressesInSubnet", "Insufficient free addresses in subnet '%s'.", sub.ID)
+	return netip.Addr{}, awserr.New("InsufficientFreeAddressesInSubnet", "The specified subnet does not have enough free addresses to satisfy the request.")
 }
 
 // offset gives the address that is n after base.

@@ -29,6 +29,12 @@ func allowanceOf(rule *state.SecurityGroupRule) allowance {
 	return allowance{rule.Egress, rule.Protocol, rule.FromPort, rule.ToPort, rule.Peer}
 }
 
+func (a allowance) compare(b allowance) int {
+	return cmp.Or(cmp.Compare(a.protocol, b.protocol), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to),
+		a.peer.Cidr.Addr().Compare(b.peer.Cidr.Addr()), cmp.Compare(a.peer.Cidr.Bits(), b.peer.Cidr.Bits()),
+		cmp.Compare(a.peer.GroupID, b.peer.GroupID), cmp.Compare(a.peer.PrefixListID, b.peer.PrefixListID))
+}
+
 // String is how AWS's errors spell it:
 // "peer: 0.0.0.0/0, TCP, from port: 22, to port: 22, ALLOW".
 func (a allowance) String() string {
@@ -119,8 +125,8 @@ func readPermissions(permissions []api.IpPermission, egress bool, find peerOf) (
 				return nil, err
 			}
 		}
-		for _, x := range p.PrefixListIds {
-			return nil, noPrefixList(val(x.PrefixListId))
+		if len(p.PrefixListIds) > 0 {
+			return nil, noPrefixList(val(p.PrefixListIds[0].PrefixListId))
 		}
 	}
 	return out, nil
@@ -238,10 +244,14 @@ func newPeer(r state.Reader, c authz.Caller, g *state.SecurityGroup) peerOf {
 			return state.Peer{}, groupKind.none(peer.ID)
 		}
 		if peer.VpcID != g.VpcID || p.VpcId != nil && *p.VpcId != peer.VpcID {
-			return state.Peer{}, awserr.New("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
+			return state.Peer{}, differentNetworks()
 		}
 		return state.Peer{GroupID: peer.ID, UserID: peer.Account}, nil
 	}
+}
+
+func differentNetworks() error {
+	return awserr.New("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
 }
 
 func groupOfPair(r state.Reader, c authz.Caller, p api.UserIdGroupPair) (*state.SecurityGroup, error) {
@@ -271,7 +281,8 @@ func oldPeer(r state.Reader, c authz.Caller) peerOf {
 	}
 }
 
-// rulesOf gives the rules of a group in the order in which they were made.
+// rulesOf gives the rules of a group in the order in which they were made, and
+// those of one request by what they allow.
 func rulesOf(r state.Reader, g *state.SecurityGroup) (ingress, egress []*state.SecurityGroupRule) {
 	for rule := range state.SecurityGroupRules.By(r, state.ByGroup, g.ID) {
 		if rule.Egress {
@@ -282,7 +293,7 @@ func rulesOf(r state.Reader, g *state.SecurityGroup) (ingress, egress []*state.S
 	}
 	for _, rules := range [][]*state.SecurityGroupRule{ingress, egress} {
 		slices.SortFunc(rules, func(a, b *state.SecurityGroupRule) int {
-			return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+			return cmp.Or(a.Created.Compare(b.Created), allowanceOf(a).compare(allowanceOf(b)), cmp.Compare(a.ID, b.ID))
 		})
 	}
 	return ingress, egress
