@@ -140,12 +140,20 @@ type Miss struct {
 // Walk explains a packet.
 func Walk(r state.Reader, q Query) Report {
 	w := walk{r: r, q: q}
-	src, cause := w.resolve(q.Source, q.Destination.Vpc)
+	hint := q.Destination.Vpc
+	if q.Source.Interface == "" && q.Source.Instance == "" {
+		if dst, cause := w.resolve(q.Destination, ""); cause == nil {
+			hint = dst.vpc // of a source that is an address alone
+		}
+	}
+	src, cause := w.resolve(q.Source, hint)
 	if cause != nil {
+		cause.Stage, cause.Direction = fabric.Source, fabric.Egress
 		return Report{Because: []Cause{*cause}}
 	}
 	dst, cause := w.resolve(q.Destination, src.vpc)
 	if cause != nil {
+		cause.Stage, cause.Direction = fabric.Destination, fabric.Ingress
 		return Report{Because: []Cause{*cause}}
 	}
 	w.src, w.dst = src, dst

@@ -192,6 +192,23 @@ func TestEndpointsThatAreNotThere(t *testing.T) {
 	}
 }
 
+// An address alone as source is an interface's of the destination's VPC, though
+// another VPC has the same addresses.
+func TestASourceByAddress(t *testing.T) {
+	s := fabrictest.Small(t)
+	snap, _ := s.Change(t, func(tx *state.Tx) {
+		fabrictest.Vpc(tx, "vpc-0", "172.30.0.0/16")
+		fabrictest.Subnet(tx, "subnet-0", "vpc-0", 1, "172.30.0.0/24")
+		fabrictest.Interface(tx, "eni-0", "vpc-0", "subnet-0", "", 0, nil, "172.30.0.4")
+	})
+	if r := reach.Walk(snap, query("172.30.0.4", "i-db1", tcp, 5432)); !r.Reachable || r.Forward[0].ID != "i-app1" {
+		t.Errorf("got %s", text(r))
+	}
+	if r := reach.Walk(snap, query("172.30.0.4", "172.30.0.4", tcp, 5432)); len(r.Because) != 1 || r.Because[0].Code != reach.NoSourceOrDest {
+		t.Errorf("addresses that two VPCs have: %s", text(r))
+	}
+}
+
 // A mismatch says in what each rule differs, so that a remedy can be named: here
 // the peer is a group that the sender is no member of (scenario S1).
 func TestAMismatchNamesTheMissingPeer(t *testing.T) {

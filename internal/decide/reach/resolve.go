@@ -52,7 +52,7 @@ func (w *walk) resolve(e Endpoint, vpc string) (end, *Cause) {
 		vpc = e.Vpc
 	}
 	if vpc == "" {
-		// Only a source can be without a VPC: the one that has an interface there.
+		// The one VPC that has an interface there.
 		for v := range state.Vpcs.In(w.r, scope) {
 			if _, ok := fabric.InterfaceAt(w.r, scope, v.ID, e.Addr); !ok {
 				continue

@@ -12,7 +12,7 @@ import (
 
 var (
 	pureCases   = flag.Int("agreement.pure", 2000, "random states for the explanation and the interpreter, 20 packets each")
-	kernelCases = flag.Int("agreement.kernel", 300, "random states for the kernel as well, 20 packets each")
+	kernelCases = flag.Int("agreement.kernel", 200, "random states for the kernel as well, 20 packets each")
 	seed        = flag.Uint64("agreement.seed", 1, "of the random states; 0: another one each time")
 )
 
