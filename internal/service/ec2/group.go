@@ -53,7 +53,7 @@ func (s *Service) CreateSecurityGroup(tx *state.Tx, c authz.Caller, in *api.Crea
 	case !groupText(description):
 		return nil, awserr.New("InvalidParameterValue", "Invalid security group description. Valid descriptions are strings less than 256 characters from the following set:  %s", groupCharset)
 	case name == "default":
-		return nil, awserr.New("InvalidGroup.Reserved", "Cannot use reserved security group name: default")
+		return nil, awserr.New("InvalidParameterValue", "Cannot use reserved security group name: default")
 	}
 	v, err := vpcOrDefault(tx, c, in.VpcId)
 	if err != nil {

@@ -114,7 +114,7 @@ func TestCreateSecurityGroupRefused(t *testing.T) {
 		"long name":       {func(in *api.CreateSecurityGroupInput) { in.GroupName = &long }, "InvalidParameterValue", "less than 256 characters"},
 		"name charset":    {func(in *api.CreateSecurityGroupInput) { in.GroupName = ptr("wéb") }, "InvalidParameterValue", "Invalid security group name"},
 		"description set": {func(in *api.CreateSecurityGroupInput) { in.Description = ptr("a\nb") }, "InvalidParameterValue", "Invalid security group description. Valid descriptions are strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"},
-		"default":         {func(in *api.CreateSecurityGroupInput) { in.GroupName = ptr("default") }, "InvalidGroup.Reserved", "default"},
+		"default":         {func(in *api.CreateSecurityGroupInput) { in.GroupName = ptr("default") }, "InvalidParameterValue", "Cannot use reserved security group name: default"},
 		"no VPC":          {func(in *api.CreateSecurityGroupInput) { in.VpcId = nil }, "VPCIdNotSpecified", "No default VPC for this user"},
 		"bad VPC":         {func(in *api.CreateSecurityGroupInput) { in.VpcId = ptr("x") }, "InvalidVpcID.Malformed", `Invalid id: "x" (expecting "vpc-...")`},
 		"unknown VPC":     {func(in *api.CreateSecurityGroupInput) { in.VpcId = ptr("vpc-0123456789abcdef0") }, "InvalidVpcID.NotFound", "The vpc ID 'vpc-0123456789abcdef0' does not exist"},

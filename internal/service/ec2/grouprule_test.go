@@ -329,6 +329,21 @@ func TestRevokeInDefaultVpc(t *testing.T) {
 	if len(out.RevokedSecurityGroupRules) != 1 || permissionText(out.UnknownIpPermissions) != "tcp 80-80 192.0.2.2/32\n" {
 		t.Errorf("%+v", out)
 	}
+	// There groups have names: the source's, and that of the group itself.
+	in := api.AuthorizeSecurityGroupIngressInput{GroupName: ptr("web"), SourceSecurityGroupName: ptr("web"), SourceSecurityGroupOwnerId: ptr("123456789012")}
+	call[api.AuthorizeSecurityGroupIngressOutput](w, "AuthorizeSecurityGroupIngress", &in)
+	if got := w.ingress(web); got != "-1 123456789012/"+web+"\n" {
+		t.Errorf("by name: %s", got)
+	}
+	call[api.RevokeSecurityGroupIngressOutput](w, "RevokeSecurityGroupIngress", &api.RevokeSecurityGroupIngressInput{
+		GroupName: in.GroupName, SourceSecurityGroupName: in.SourceSecurityGroupName, SourceSecurityGroupOwnerId: in.SourceSecurityGroupOwnerId})
+	if got := w.ingress(web); got != "" {
+		t.Errorf("left: %s", got)
+	}
+	w.fails("RevokeSecurityGroupIngress", &api.RevokeSecurityGroupIngressInput{GroupName: ptr("web"), SourceSecurityGroupName: ptr("db")},
+		"InvalidGroup.NotFound", "The security group 'db' does not exist in default VPC '"+v+"'")
+	w.fails("RevokeSecurityGroupIngress", &api.RevokeSecurityGroupIngressInput{GroupId: &web, GroupName: ptr("web")}, "InvalidParameterCombination", "groupName")
+	w.fails("RevokeSecurityGroupIngress", &api.RevokeSecurityGroupIngressInput{GroupId: &web, IpPermissions: permission("-1", 0, 0, "sg-x")}, "InvalidGroupId.Malformed", "sg-x")
 }
 
 func TestDescribeSecurityGroupRules(t *testing.T) {

@@ -27,9 +27,10 @@ type interfaceSpec struct {
 }
 
 // newInterface makes an interface in a subnet of the caller. Errors:
-// InvalidGroup.NotFound, SecurityGroupsPerInterfaceLimitExceeded,
-// InvalidIPAddress.InUse, InvalidParameterValue for an address outside of the
-// subnet, InsufficientFreeAddressesInSubnet, NetworkInterfaceLimitExceeded.
+// InvalidGroup.NotFound, InvalidParameter for a group of another VPC,
+// SecurityGroupsPerInterfaceLimitExceeded, NetworkInterfaceLimitExceeded,
+// InvalidParameterValue for an address that the subnet does not give,
+// InvalidIPAddress.InUse, InsufficientFreeAddressesInSubnet.
 func (s *Service) newInterface(tx *state.Tx, c authz.Caller, sub *state.Subnet, spec interfaceSpec) (*state.NetworkInterface, error) {
 	groups, err := s.groupsOf(tx, c, sub.VpcID, spec.Groups, func(id string) error {
 		return awserr.New("InvalidParameter", "Security group %s and subnet %s belong to different networks.", id, sub.ID)
@@ -155,10 +156,10 @@ func chooseAddresses(tx *state.Tx, sub *state.Subnet, spec interfaceSpec) ([]sta
 // free says why an address that is asked for cannot be had.
 func free(r state.Reader, sub *state.Subnet, a netip.Addr) error {
 	if !sub.Cidr.Contains(a) {
-		return awserr.New("InvalidParameterValue", "Value (%s) for parameter address is invalid. Address does not fall within the subnet's address range", a)
+		return awserr.New("InvalidParameterValue", "Address %s does not fall within the subnet's address range", a)
 	}
 	if sub.Reserved(a) {
-		return awserr.New("InvalidParameterValue", "Value (%s) for parameter address is invalid. Address is in subnet's reserved address range", a)
+		return awserr.New("InvalidParameterValue", "Address %s is in subnet's reserved address range", a)
 	}
 	if inUse(r, sub.VpcID, a) {
 		return awserr.New("InvalidIPAddress.InUse", "Address %s is in use.", a)
