@@ -1,0 +1,120 @@
+//go:build linux
+
+// Command traffic is the load generator of the benchmarks. One copy of it runs
+// at each end of a path, in an instance or in a plain namespace, and obeys
+// commands that come by standard input, one per line, each answered by one line
+// of JSON.
+//
+// Invariant: the two ends of every path that is compared run this same code with
+// the same socket options, which are the kernel's defaults; and the loops that
+// are measured make system calls and nothing else, so that CPU time is the
+// kernel's and not this program's.
+//
+//	serve PORT                 listen; answers once it listens
+//	stream ADDR:PORT SECONDS   one connection, as many bytes as go through
+//	connect ADDR:PORT SECONDS  one connection after the other, one byte each way
+//	request ADDR:PORT SECONDS  one connection, one byte each way again and again
+//	once ADDR:PORT SECONDS     connect a single time, waiting at most that long
+//	until ADDR:PORT SECONDS    ask for / by HTTP, again and again, until answered
+//	cpu                        the CPU time used so far
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/localvpc/localvpc/bench/report"
+)
+
+func main() {
+	debug.SetGCPercent(-1) // nothing is allocated where it is measured
+	out := json.NewEncoder(os.Stdout)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		r, err := obey(strings.Fields(lines.Text()))
+		if err != nil {
+			r.Error = err.Error()
+		}
+		if out.Encode(r) != nil {
+			os.Exit(1) // nobody listens any more
+		}
+	}
+}
+
+var errUsage = errors.New("usage: serve PORT | stream|connect|request|once|until ADDR:PORT SECONDS | cpu")
+
+func obey(args []string) (report.Traffic, error) {
+	switch {
+	case len(args) == 1 && args[0] == "cpu":
+		return report.Traffic{CPU: cpu()}, nil
+	case len(args) == 2 && args[0] == "serve":
+		port, err := strconv.ParseUint(args[1], 10, 16)
+		if err != nil {
+			return report.Traffic{}, errUsage
+		}
+		return report.Traffic{}, serve(uint16(port))
+	case len(args) == 3:
+		loop, ok := map[string]func(unix.Sockaddr, time.Duration) (report.Traffic, error){
+			"stream": stream, "connect": connects, "request": requests, "once": once, "until": until,
+		}[args[0]]
+		to, err := netip.ParseAddrPort(args[1])
+		seconds, err2 := strconv.ParseFloat(args[2], 64)
+		if !ok || err != nil || err2 != nil {
+			return report.Traffic{}, errUsage
+		}
+		before, start := cpu(), time.Now()
+		r, err := loop(sockaddr(to), time.Duration(seconds*float64(time.Second)))
+		r.Seconds, r.CPU = time.Since(start).Seconds(), cpu()-before
+		return r, err
+	}
+	return report.Traffic{}, errUsage
+}
+
+// cpu is the CPU time of this process in seconds, user and system.
+func cpu() float64 {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
+
+func open(to unix.Sockaddr, flags int) (int, error) {
+	family := unix.AF_INET
+	if _, ok := to.(*unix.SockaddrInet6); ok {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|flags, 0)
+	if err != nil {
+		return -1, fmt.Errorf("making a socket: %w", err)
+	}
+	return fd, nil
+}
+
+// path says what the kernel chose for a connection.
+func path(fd int, r *report.Traffic) error {
+	var err error
+	if r.Control, err = unix.GetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION); err != nil {
+		return fmt.Errorf("reading the congestion control: %w", err)
+	}
+	if r.Segment, err = unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG); err != nil {
+		return fmt.Errorf("reading the segment size: %w", err)
+	}
+	return nil
+}
