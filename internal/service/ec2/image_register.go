@@ -44,7 +44,7 @@ func imageDescription(text string) error {
 
 // RegisterImage makes an image of a directory or OCI layout of this machine,
 // given as ImageLocation. It is not copied: what is changed in it is changed
-// for instances that start later.
+// for instances that start later. It has no snapshot: the directory is its disk.
 func (s *Service) RegisterImage(tx *state.Tx, c authz.Caller, in *api.RegisterImageInput) (*api.RegisterImageOutput, error) {
 	if err := newImageName(tx, c, val(in.Name)); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (s *Service) RegisterImage(tx *state.Tx, c authz.Caller, in *api.RegisterIm
 	i := &state.Image{
 		Meta: tx.Meta(c.Scope, imageKind.prefix), State: lifecycle.ImageAvailable,
 		Name: *in.Name, Description: val(in.Description), Architecture: "x86_64", RootDeviceName: "/dev/sda1",
-		RootVolumeSize: 8, RootVolumeType: api.VolumeTypeGp3, SnapshotID: tx.ID("snap"), Path: dir,
+		RootVolumeSize: 8, RootVolumeType: api.VolumeTypeGp3, Path: dir,
 		EnaSupport: in.EnaSupport == nil || *in.EnaSupport, BootMode: val(in.BootMode), ImdsSupport: val(in.ImdsSupport),
 	}
 	if in.Architecture != nil {
@@ -121,7 +121,8 @@ func (s *Service) imageDir(location string, mappings []api.BlockDeviceMapping) (
 
 // CreateImage makes an image of an instance's disk. It is pending until the disk
 // has been copied. Unless NoReboot is set the instance is rebooted, and the disk
-// is copied while it is down.
+// is copied while it is down. The copy is the image's own: there is no snapshot
+// to be deleted after it.
 func (s *Service) CreateImage(tx *state.Tx, c authz.Caller, in *api.CreateImageInput) (*api.CreateImageOutput, error) {
 	source, err := instance(tx, c, val(in.InstanceId))
 	if err != nil {
@@ -157,7 +158,7 @@ func (s *Service) CreateImage(tx *state.Tx, c authz.Caller, in *api.CreateImageI
 	i := &state.Image{
 		Meta: tx.Meta(c.Scope, imageKind.prefix), State: lifecycle.ImagePending,
 		Name: *in.Name, Description: val(in.Description), Architecture: source.Architecture,
-		RootDeviceName: source.RootDeviceName, RootVolumeSize: size, RootVolumeType: kind, SnapshotID: tx.ID("snap"),
+		RootDeviceName: source.RootDeviceName, RootVolumeSize: size, RootVolumeType: kind,
 		SourceInstance: source.ID, SourceImage: source.ImageID, EnaSupport: true, NoReboot: val(in.NoReboot),
 	}
 	i.Layers = []string{i.ID}
@@ -205,11 +206,7 @@ func (s *Service) DeregisterImage(tx *state.Tx, c authz.Caller, in *api.Deregist
 		return nil, err
 	}
 	lifecycle.Deregister(tx, i)
-	out := &api.DeregisterImageOutput{Return: ptr(true)}
-	if val(in.DeleteAssociatedSnapshots) && i.SnapshotID != "" {
-		out.DeleteSnapshotResults = []api.DeleteSnapshotReturnCode{{SnapshotId: ptr(i.SnapshotID), ReturnCode: ptr("success")}}
-	}
-	return out, nil
+	return &api.DeregisterImageOutput{Return: ptr(true)}, nil
 }
 
 // wasMine says whether the caller's image was deregistered, but is still needed.

@@ -63,16 +63,20 @@ func launchDisk(mappings []api.BlockDeviceMapping, image *state.Image) (disk, er
 		if id := val(m.Ebs.SnapshotId); id != "" && id != image.SnapshotID {
 			return d, awserr.New("InvalidBlockDeviceMapping", "snapshotId can only be modified on EBS devices that are not the root device")
 		}
-		if d, err = newDisk(m.Ebs, disk{size: image.RootVolumeSize, kind: image.RootVolumeType}, image.SnapshotID); err != nil {
+		from := image.SnapshotID
+		if from == "" {
+			from = image.ID
+		}
+		if d, err = newDisk(m.Ebs, disk{size: image.RootVolumeSize, kind: image.RootVolumeType}, from); err != nil {
 			return d, err
 		}
 	}
 	return d, nil
 }
 
-// newDisk applies a request to a default. With a snapshot the volume must be at
-// least as large as the default.
-func newDisk(e *api.EbsBlockDevice, d disk, snapshot string) (disk, error) {
+// newDisk applies a request to a default. A volume that is made from something,
+// which is named, must be at least as large as the default.
+func newDisk(e *api.EbsBlockDevice, d disk, from string) (disk, error) {
 	least := d.size
 	if e == nil {
 		e = &api.EbsBlockDevice{}
@@ -89,8 +93,8 @@ func newDisk(e *api.EbsBlockDevice, d disk, snapshot string) (disk, error) {
 		return d, awserr.InvalidParameterValue("volumeType", d.kind, "Unknown volume type.")
 	case d.size < t.minSize || d.size > t.maxSize:
 		return d, awserr.New("InvalidParameterValue", "Invalid volume size: %dGiB. Valid sizes for %s volumes are %dGiB to %dGiB", d.size, d.kind, t.minSize, t.maxSize)
-	case snapshot != "" && d.size < least:
-		return d, awserr.New("InvalidBlockDeviceMapping", "Volume of size %dGB is smaller than snapshot '%s', expect size>= %dGB", d.size, snapshot, least)
+	case from != "" && d.size < least:
+		return d, awserr.New("InvalidBlockDeviceMapping", "Volume of size %dGB is smaller than snapshot '%s', expect size>= %dGB", d.size, from, least)
 	case e.KmsKeyId != nil && !val(e.Encrypted):
 		return d, awserr.New("InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set.")
 	case e.DeleteOnTermination != nil && !*e.DeleteOnTermination:

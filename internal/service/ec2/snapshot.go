@@ -20,32 +20,17 @@ var snapshotFilters = filters[state.Image]{
 	"progress":      func(i *state.Image) []string { return one("100%") },
 	"snapshot-id":   func(i *state.Image) []string { return one(i.SnapshotID) },
 	"start-time":    func(i *state.Image) []string { return instant(i.Created) },
-	"status":        func(i *state.Image) []string { return one(snapshotState(i)) },
+	"status":        func(i *state.Image) []string { return one(api.SnapshotStateCompleted) },
 	"storage-tier":  func(i *state.Image) []string { return one("standard") },
 	"transfer-type": func(i *state.Image) []string { return nil },
 	"volume-id":     func(i *state.Image) []string { return nil },
 	"volume-size":   func(i *state.Image) []string { return one(strconv.Itoa(int(i.RootVolumeSize))) },
 }
 
-func snapshotState(i *state.Image) string {
-	switch i.State {
-	case "pending":
-		return api.SnapshotStatePending
-	case "failed":
-		return api.SnapshotStateError
-	}
-	return api.SnapshotStateCompleted
-}
+func snapshotDescription(i *state.Image) string { return "The root volume of " + i.ID }
 
-func snapshotDescription(i *state.Image) string {
-	if i.SourceInstance != "" {
-		return "Created by CreateImage(" + i.SourceInstance + ") for " + i.ID
-	}
-	return "The root volume of " + i.ID
-}
-
-// DescribeSnapshots lists the snapshots of images; there are no others. Those of
-// public images may be seen, as at AWS.
+// DescribeSnapshots lists the snapshots of the catalogue's images, which anybody
+// may see; there are no others.
 func (s *Service) DescribeSnapshots(r state.Reader, c authz.Caller, in *api.DescribeSnapshotsInput) (*api.DescribeSnapshotsOutput, error) {
 	pass, err := compile(in.Filters, snapshotFilters)
 	if err != nil {
@@ -93,7 +78,7 @@ func (s *Service) DescribeSnapshots(r state.Reader, c authz.Caller, in *api.Desc
 	for _, i := range list {
 		out.Snapshots = append(out.Snapshots, api.Snapshot{
 			SnapshotId: ptr(i.SnapshotID), OwnerId: ptr(i.Account), OwnerAlias: opt(i.OwnerAlias), VolumeId: ptr("vol-ffffffff"),
-			VolumeSize: ptr(i.RootVolumeSize), State: ptr(snapshotState(i)), Progress: ptr("100%"), StartTime: ptr(i.Created),
+			VolumeSize: ptr(i.RootVolumeSize), State: ptr(api.SnapshotStateCompleted), Progress: ptr("100%"), StartTime: ptr(i.Created),
 			Description: ptr(snapshotDescription(i)), Encrypted: ptr(false), StorageTier: ptr("standard"),
 		})
 	}
