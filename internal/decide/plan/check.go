@@ -182,7 +182,9 @@ func (v Value) CheckType(t DataType) error {
 	limit := uint32(0)
 	switch t {
 	case TypeIPv4, TypeIPv6:
-		fits := func(a netip.Addr) bool { return a.IsValid() && a.Is4() == (t == TypeIPv4) && !a.Is4In6() && a.Zone() == "" }
+		fits := func(a netip.Addr) bool {
+			return a.IsValid() && a.Is4() == (t == TypeIPv4) && !a.Is4In6() && a.Zone() == ""
+		}
 		if v.Num || v.Name != "" || !fits(v.From) || !fits(v.To) || v.To.Less(v.From) {
 			return fmt.Errorf("%s is not of type %s", v, t)
 		}

@@ -144,9 +144,14 @@ func (k *Kernel) addRouter(op plan.Op) error {
 	return nil
 }
 
+// removeRouter ends a namespace. The kernel would remove its links too, but in
+// its own time: until then their names in the other namespaces were taken.
 func (k *Kernel) removeRouter(op plan.Op) error {
 	ns := op.Object.NS()
 	if s, ok := k.spaces[ns]; ok {
+		if err := k.unlink(s); err != nil {
+			return &Error{op, err}
+		}
 		s.close()
 		delete(k.spaces, ns)
 	}
@@ -154,6 +159,26 @@ func (k *Kernel) removeRouter(op plan.Op) error {
 		return &Error{op, err}
 	}
 	return nil
+}
+
+// unlink removes all links of a router.
+func (k *Kernel) unlink(s *space) error {
+	found, err := s.links()
+	if err != nil {
+		return err
+	}
+	var indexes []uint32
+	for _, f := range found {
+		if f.Ours {
+			indexes = append(indexes, f.Index)
+			k.forgetPeer(f.Link)
+		}
+	}
+	c, err := s.route()
+	if err != nil {
+		return err
+	}
+	return link.Remove(c, indexes)
 }
 
 // applyRules does sysctls and nft of one namespace. In a namespace that leaves
@@ -288,7 +313,37 @@ func (k *Kernel) putLink(s *space, op plan.Op) error {
 		return k.addLink(s, l)
 	}
 	old := op.Old.(plan.Link)
-	i, err := s.index(l.Name)
+	if old.Peer == l.Peer && old.PeerName == l.PeerName {
+		if old.PeerMAC != l.PeerMAC || old.MTU != l.MTU {
+			peer, err := k.space(l.Peer)
+			if err != nil {
+				return err
+			}
+			if !peer.router {
+				defer peer.hangUp()
+			}
+			err = peer.keeping(l.PeerName, func(c *nl.Conn, i uint32) error { return link.AdjustPeer(c, i, old, l) })
+			if err != nil {
+				return err
+			}
+		}
+		return s.keeping(l.Name, func(c *nl.Conn, i uint32) error { return link.Adjust(c, i, old, l) })
+	}
+	// Another peer is another pair.
+	return s.keeping(l.Name, func(c *nl.Conn, i uint32) error {
+		if err := link.Remove(c, []uint32{i}); err != nil {
+			return err
+		}
+		delete(s.indexes, l.Name)
+		k.forgetPeer(old)
+		return k.addLink(s, l)
+	})
+}
+
+// keeping does something to an interface that may cost it what hangs on it, and
+// puts that back.
+func (s *space) keeping(name string, do func(c *nl.Conn, index uint32) error) error {
+	i, err := s.index(name)
 	if err != nil {
 		return err
 	}
@@ -296,21 +351,11 @@ func (k *Kernel) putLink(s *space, op plan.Op) error {
 	if err != nil {
 		return err
 	}
-	if old.Peer == l.Peer && old.PeerName == l.PeerName && old.PeerMAC == l.PeerMAC && old.MTU == l.MTU {
-		return link.Adjust(c, i, l)
-	}
-	// Another peer is another pair. What hangs on the router's end is not part
-	// of the change, so it is put back.
-	hanging, err := route.List(c, s.ns, func(index uint32) (string, bool) { return l.Name, index == i })
+	hanging, err := route.List(c, s.ns, func(index uint32) (string, bool) { return name, index == i })
 	if err != nil {
 		return err
 	}
-	if err := link.Remove(c, []uint32{i}); err != nil {
-		return err
-	}
-	delete(s.indexes, l.Name)
-	k.forgetPeer(old)
-	if err := k.addLink(s, l); err != nil {
+	if err := do(c, i); err != nil {
 		return err
 	}
 	var w nl.Buf

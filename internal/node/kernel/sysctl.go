@@ -25,9 +25,13 @@ type setting struct{ path, value string }
 //
 // Congestion control: what the host has for default may be bbr, which costs
 // three times the processor time on a veth; namespaces may pick only reno or
-// the default.
+// the default. Secondaries are promoted so that the addresses of an interface
+// can go one by one, in any order.
 func everywhere() []setting {
-	s := []setting{{"net/ipv4/tcp_congestion_control", "reno"}}
+	s := []setting{
+		{"net/ipv4/tcp_congestion_control", "reno"},
+		{"net/ipv4/conf/all/promote_secondaries", "1"},
+	}
 	if !ipv6 {
 		s = append(s,
 			setting{"net/ipv6/conf/all/disable_ipv6", "1"},

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -110,43 +111,65 @@ func Add(c *nl.Conn, index uint32, l plan.Link, peer *os.File) (peerIndex uint32
 	return peerIndex, err
 }
 
-// Adjust changes group, MTU and hardware address of an existing link to l's.
-func Adjust(c *nl.Conn, index uint32, l plan.Link) error {
-	mac, err := net.ParseMAC(l.MAC)
+// Adjust changes the router's end of a pair from old to l. A new hardware
+// address costs the end its neighbours: the caller puts them back.
+func Adjust(c *nl.Conn, index uint32, old, l plan.Link) error {
+	return adjust(c, index, old.MAC, l.MAC, l.MTU, func(w *nl.Buf) {
+		w.U32(unix.IFLA_GROUP, l.Group)
+		w.Attr(unix.IFLA_IFALIAS, []byte(alias(l)))
+	})
+}
+
+// AdjustPeer does the same for the end in the other namespace, which c is of.
+func AdjustPeer(c *nl.Conn, index uint32, old, l plan.Link) error {
+	return adjust(c, index, old.PeerMAC, l.PeerMAC, l.MTU, func(*nl.Buf) {})
+}
+
+func adjust(c *nl.Conn, index uint32, old, address string, mtu int, more func(*nl.Buf)) error {
+	mac, err := net.ParseMAC(address)
 	if err != nil {
 		return err
 	}
 	var w nl.Buf
 	w.Begin(unix.RTM_SETLINK, 0, header(index, 0, 0))
-	w.Attr(unix.IFLA_ADDRESS, mac)
-	w.U32(unix.IFLA_MTU, uint32(l.MTU))
-	w.U32(unix.IFLA_GROUP, l.Group)
-	w.Attr(unix.IFLA_IFALIAS, []byte(alias(l)))
+	if old != address {
+		w.Attr(unix.IFLA_ADDRESS, mac)
+	}
+	w.U32(unix.IFLA_MTU, uint32(mtu))
+	more(&w)
 	return c.Do(&w, nil)
 }
 
 // leaving is the group that links are put into to be removed together.
 const leaving = 0x7e000000
 
-// Remove removes links by index in one sweep: the kernel waits for its readers
-// once, not once per link. What is gone already is removed.
+// sweep is how many links go at a time: the kernel holds its lock meanwhile.
+const sweep = 50
+
+// Remove removes links by index in sweeps: the kernel waits for its readers once
+// per sweep, not once per link. What is gone already is removed.
 func Remove(c *nl.Conn, indexes []uint32) error {
-	var w nl.Buf
-	if len(indexes) == 1 {
-		w.Begin(unix.RTM_DELLINK, 0, header(indexes[0], 0, 0))
-		return gone(c.Do(&w, nil))
-	}
-	for _, index := range indexes {
-		w.Begin(unix.RTM_SETLINK, 0, header(index, 0, 0))
+	for part := range slices.Chunk(indexes, sweep) {
+		var w nl.Buf
+		if len(part) == 1 {
+			w.Begin(unix.RTM_DELLINK, 0, header(part[0], 0, 0))
+			return gone(c.Do(&w, nil))
+		}
+		for _, index := range part {
+			w.Begin(unix.RTM_SETLINK, 0, header(index, 0, 0))
+			w.U32(unix.IFLA_GROUP, leaving)
+		}
+		if err := gone(c.Do(&w, nil)); err != nil {
+			return err
+		}
+		w.Reset()
+		w.Begin(unix.RTM_DELLINK, 0, header(0, 0, 0))
 		w.U32(unix.IFLA_GROUP, leaving)
+		if err := gone(c.Do(&w, nil)); err != nil {
+			return err
+		}
 	}
-	if err := gone(c.Do(&w, nil)); err != nil {
-		return err
-	}
-	w.Reset()
-	w.Begin(unix.RTM_DELLINK, 0, header(0, 0, 0))
-	w.U32(unix.IFLA_GROUP, leaving)
-	return gone(c.Do(&w, nil))
+	return nil
 }
 
 func gone(err error) error {
