@@ -118,8 +118,8 @@ func TestBoots(t *testing.T) {
 		if err := sb.Boot(limit(t)); err != nil { // again is nothing
 			t.Fatal(err)
 		}
-		text := awaitConsole(t, log, want)
-		text = awaitConsole(t, log, "boot finished")
+		awaitConsole(t, log, want)
+		text := awaitConsole(t, log, "boot finished")
 		if boot > 0 && strings.Contains(text, "first boot") {
 			t.Errorf("user data ran at boot %d:\n%s", boot+1, text)
 		}

@@ -136,10 +136,10 @@ func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := len(p)
-	if len(p) > control.ConsoleKeep {
+	if len(p) >= control.ConsoleKeep { // nothing from before would be kept
 		p = p[len(p)-control.ConsoleKeep:]
-	}
-	if c.size+int64(len(p)) > control.ConsoleMax {
+		c.cut(0)
+	} else if c.size+int64(len(p)) > control.ConsoleMax {
 		c.cut(control.ConsoleKeep - len(p))
 	}
 	wrote, err := c.file.WriteAt(p, c.size)
@@ -147,7 +147,7 @@ func (c *console) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// cut keeps the last keep bytes, from the start of a line where there is one.
+// cut keeps the last keep bytes.
 func (c *console) cut(keep int) {
 	_ = unix.Flock(int(c.file.Fd()), unix.LOCK_EX)
 	defer unix.Flock(int(c.file.Fd()), unix.LOCK_UN)

@@ -171,7 +171,7 @@ func (p *parser) command(key string, node *yaml.Node) (string, bool) {
 	quoted := make([]string, 0, len(words))
 	for i := range words {
 		word, ok := p.text(key, &words[i])
-		if !ok || p.spend(3*strings.Count(word, "'")) != nil {
+		if !ok || p.spend(3+3*strings.Count(word, "'")) != nil {
 			return "", false
 		}
 		quoted = append(quoted, "'"+strings.ReplaceAll(word, "'", `'\''`)+"'")
@@ -281,7 +281,7 @@ func (p *parser) writeFile(f *file) (Action, error) {
 	if f.Source.Kind != 0 {
 		return nil, fmt.Errorf("source is not supported, use content")
 	}
-	if err := p.spend(len(f.Content)); err != nil {
+	if err := p.spend(len(f.Path) + len(f.Content)); err != nil {
 		return nil, err
 	}
 	content := []byte(f.Content)
