@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -89,8 +91,7 @@ func sendKill(pidfd *os.File) error {
 	return errors.Join(err, sent)
 }
 
-// follow waits for the end of an init that is not our child. Its wait status is
-// for its parent to read, but newer kernels keep it with the pidfd.
+// follow waits for the end of an init that is not our child.
 func (s *Sandbox) follow(pidfd *os.File) {
 	defer pidfd.Close()
 	raw, err := pidfd.SyscallConn()
@@ -98,15 +99,32 @@ func (s *Sandbox) follow(pidfd *os.File) {
 		return
 	}
 	var status syscall.WaitStatus
-	_ = raw.Read(func(fd uintptr) bool {
-		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if n, _ := unix.Poll(poll, 0); n < 1 {
-			return false
-		}
-		status = exitOf(fd)
-		return true
-	})
+	wait := func(event int16) {
+		_ = raw.Read(func(fd uintptr) bool {
+			poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			if n, _ := unix.Poll(poll, 0); n < 1 || poll[0].Revents&event == 0 {
+				return false
+			}
+			status = exitOf(fd)
+			return true
+		})
+	}
+	wait(unix.POLLIN)
+	if status == 0 && !s.explained() {
+		// Its wait status is for its parent to read, the world's process 1. When
+		// that has happened, newer kernels give it to the pidfd too.
+		_ = pidfd.SetReadDeadline(time.Now().Add(time.Second))
+		wait(unix.POLLHUP)
+	}
 	s.ended(status)
+}
+
+// explained tells whether the cause of the end is known without a wait status.
+func (s *Sandbox) explained() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	info, err := os.Stat(filepath.Join(s.dir, "exit"))
+	return s.killed || err == nil && info.Size() > 0
 }
 
 // pidOf gives the number of a pidfd's process in this pid namespace, 0 if it

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -173,6 +174,9 @@ func (h *Host) start(id string, d *disk, root string, files []*os.File) (*os.Pro
 			if err := unix.Unshare(unix.CLONE_FS); err != nil {
 				return nil, fmt.Errorf("leaving the shared working directory: %w", err)
 			}
+			if err := joinKeyring(h.keyring); err != nil {
+				return nil, err
+			}
 			defer unmount(root)
 			if err := h.mountTrees(id, d, root); err != nil {
 				return nil, err
@@ -214,6 +218,30 @@ func (h *Host) fork(files []*os.File) (*os.Process, error) {
 		return nil, fmt.Errorf("starting init: %w", err)
 	}
 	return process, nil
+}
+
+// joinKeyring gives this thread, and what it forks, an empty session keyring
+// that nobody can put anything into, instead of the one that localvpc was
+// started in: a user namespace does not take away the keys of a session
+// (session-keyring(7)). All instances have the same one, because a user may own
+// few keys. Where there are no keyrings, none can leak.
+func joinKeyring(name string) error {
+	text, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return err
+	}
+	id, _, errno := unix.Syscall(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, uintptr(unsafe.Pointer(text)), 0)
+	if errno == unix.ENOSYS || errno == unix.EPERM {
+		return nil
+	}
+	if errno != 0 {
+		return fmt.Errorf("leaving the session's keyring: %w", errno)
+	}
+	const ownerMaySearch = 0x00080000                                                         // KEY_USR_SEARCH of linux/key.h: to join again, and nothing else
+	if err := unix.KeyctlSetperm(int(id), ownerMaySearch); err != nil && err != unix.EACCES { // closed before
+		return fmt.Errorf("closing the instances' keyring: %w", err)
+	}
+	return nil
 }
 
 // clearRun removes what is left of an earlier run.

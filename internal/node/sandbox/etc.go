@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -35,7 +36,7 @@ var ownEtc = map[string]bool{
 // rest: accounts without people and without passwords.
 func (h *Host) copyEtc(to, from string) error {
 	budget := int64(maxEtcTotal)
-	if err := h.copyDir(to, from, "", &budget); err != nil {
+	if err := h.copyDir(to, from, "", &budget); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return h.accounts(to, from)

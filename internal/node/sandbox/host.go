@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,7 +34,8 @@ var (
 // Host makes instances. Its methods may be called concurrently, for different
 // instances at the same time.
 type Host struct {
-	cfg Config
+	cfg     Config
+	keyring string // see joinKeyring
 
 	prepare sync.Once // sets these
 	ground  *ground
@@ -42,8 +44,8 @@ type Host struct {
 	failed  error
 
 	mu    sync.Mutex
-	bases map[string]string // directory of an image → what to mount below
-	busy  map[string]bool   // instances being created, destroyed or captured
+	bases map[string]string        // directory of an image → what to mount below
+	busy  map[string]chan struct{} // instances being created, destroyed or captured
 }
 
 // New checks the configuration. It does nothing that takes time: the first
@@ -63,7 +65,7 @@ func New(cfg Config) (*Host, error) {
 			return nil, fmt.Errorf("sandbox: %w", err)
 		}
 	}
-	return &Host{cfg: cfg, bases: map[string]string{}, busy: map[string]bool{}}, nil
+	return &Host{cfg: cfg, bases: map[string]string{}, busy: map[string]chan struct{}{}, keyring: "localvpc-" + rand.Text()}, nil
 }
 
 // Prepare makes what all instances share, once per world; an engine may do it
@@ -123,21 +125,26 @@ func subdirs(dir string) ([]string, error) {
 func (h *Host) runDir(id string) string  { return filepath.Join(h.cfg.RunDir, "instances", id) }
 func (h *Host) diskDir(id string) string { return filepath.Join(h.cfg.DataDir, "instances", id) }
 
-// claim keeps two operations on one instance apart.
+// claim keeps two operations on one instance apart: it waits for its turn.
 func (h *Host) claim(id string) (release func(), err error) {
 	if err := validID(id); err != nil {
 		return nil, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.busy[id] {
-		return nil, fmt.Errorf("instance %s: another operation is under way", id)
+	for h.busy[id] != nil {
+		before := h.busy[id]
+		h.mu.Unlock()
+		<-before
+		h.mu.Lock()
 	}
-	h.busy[id] = true
+	turn := make(chan struct{})
+	h.busy[id] = turn
 	return func() {
 		h.mu.Lock()
 		delete(h.busy, id)
 		h.mu.Unlock()
+		close(turn)
 	}, nil
 }
 

@@ -232,6 +232,43 @@ func TestHidden(t *testing.T) {
 	}
 }
 
+// TestWithoutIDMap: as root, on a file system that refuses idmapped mounts,
+// instances run with what is theirs and cannot touch the rest.
+func TestWithoutIDMap(t *testing.T) {
+	if !rootful() {
+		t.Skip("ordinary users have no idmapped mounts anyway; all other tests are run that way")
+	}
+	dir := t.TempDir()
+	host := filepath.Join(dir, "host")
+	plainRoot(t, host)
+	write(t, filepath.Join(host, "usr/share/file"), "of the host", 0o644)
+	write(t, filepath.Join(host, "usr/share/secret"), "of root", 0o600)
+	merged := filepath.Join(dir, "merged")
+	for _, sub := range []string{"merged", "upper", "work"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Mount("overlay", merged, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work", host, dir, dir)); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(merged, unix.MNT_DETACH)
+	p := newPlace(t, func(cfg *sandbox.Config) { cfg.HostRoot = merged })
+	status, err := p.Status()
+	if err != nil || status.IDMapped || len(status.Notes) != 1 {
+		t.Fatalf("%+v, %v", status, err)
+	}
+	sb := p.boot(t, sandbox.Spec{})
+	if got := sh(t, sb, "cat /usr/share/file; echo new > /usr/bin/new; cat /usr/bin/new; id -u"); got != "of the hostnew\n0" {
+		t.Errorf("%q", got)
+	}
+	for _, script := range []string{"cat /usr/share/secret", "echo x > /usr/share/file"} {
+		if text, code := output(t, sb, "/bin/sh", "-c", script); code == 0 {
+			t.Errorf("%s: %q", script, text)
+		}
+	}
+}
+
 // awaitConsole waits until a line of the console contains want, by the change
 // notifications of its file.
 func awaitConsole(t testing.TB, path, want string) string {

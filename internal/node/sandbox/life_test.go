@@ -305,6 +305,22 @@ func TestAdopt(t *testing.T) {
 	if _, err := p.Adopt(limit(t), "i-never"); !errors.Is(err, sandbox.ErrNotRunning) {
 		t.Errorf("adopting nobody: %v", err)
 	}
+	// One that reboots by the system call: only its parent can read how it ended.
+	cmd := exec.Command("/proc/self/exe", "engine", p.run, p.data, "i-reboots", "boot")
+	cmd.Env = os.Environ()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	reboots := adopt("i-reboots")
+	go reap(reboots.Pid())
+	if _, err := reboots.Exec(limit(t), sandbox.ExecSpec{Args: []string{"localvpc", "probe", "reboot", "restart"}}); err != nil && !errors.Is(err, sandbox.ErrNotRunning) {
+		t.Fatal(err)
+	}
+	if exit := await(t, reboots); exit.Cause != sandbox.Reboot {
+		if exit.Cause != sandbox.Killed || kernelAtLeast(6, 15) {
+			t.Errorf("exit %+v", exit)
+		}
+	}
 	// A killed one.
 	pid = booted.Pid()
 	if err := booted.Kill(); err != nil {
@@ -314,6 +330,16 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("exit %+v", exit)
 	}
 	reap(pid)
+}
+
+func kernelAtLeast(major, minor int) bool {
+	var name unix.Utsname
+	var a, b int
+	if err := unix.Uname(&name); err != nil {
+		return false
+	}
+	_, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &a, &b)
+	return err == nil && (a > major || a == major && b >= minor)
 }
 
 // reap is what the holder does as process 1 of the world.

@@ -146,7 +146,8 @@ func (g *guest) serve() error {
 }
 
 // limit applies what an init can limit by itself: processes per user, no core
-// files, and to be the first choice of the kernel when memory runs out.
+// files, to be the first choice of the kernel when memory runs out; and it
+// gives init its name, which is a number after an exec by descriptor.
 func (g *guest) limit() {
 	if n := uint64(g.config.PIDs); n > 0 {
 		_ = unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: n, Max: n})
@@ -156,6 +157,7 @@ func (g *guest) limit() {
 		_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: 0, Max: core.Max})
 	}
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("200"), 0)
+	_ = os.WriteFile("/proc/self/comm", []byte(control.Argv0), 0)
 }
 
 // shutdown ends all processes, first kindly, and then the instance.
