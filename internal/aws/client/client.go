@@ -84,7 +84,8 @@ func (c *Client) call(ctx context.Context, api *proto.API, action string, in, ou
 	}
 	var body bytes.Buffer
 	api.Protocol.EncodeInput(&body, api, action, in)
-	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=utf-8"}}
+	header := http.Header{}
+	api.Protocol.InputHeader(header, api, action)
 	resp, err := c.Do(ctx, api.Service, http.MethodPost, "/", header, body.Bytes())
 	if err != nil {
 		return fmt.Errorf("calling %s %s: %w", api.Service, action, err)

@@ -42,10 +42,11 @@ var subjects = []struct{ word, file string }{
 	{"Region", "region"},
 	{"AvailabilityZone", "region"},
 	{"AccountAttributes", "region"},
+	{"Parameter", "parameter"},
 }
 
 // protocols spells a protocol of the model as package proto does.
-var protocols = map[string]string{"ec2": "EC2", "query": "Query"}
+var protocols = map[string]string{"ec2": "EC2", "json": "JSON", "query": "Query"}
 
 // maxConstants bounds the enums whose values become constants: InstanceType has
 // well over a thousand, and none of them is a word in our code.
@@ -227,9 +228,11 @@ func (g *generator) tag(shape string, m member) (string, error) {
 	if query != field {
 		words = append(words, "query="+query)
 	}
-	if m.List != nil {
+	switch {
+	case g.Protocol == "json": // one name, both ways
+	case m.List != nil:
 		words = append(words, "xml="+xml+">"+item)
-	} else if xml != field {
+	case xml != field:
 		words = append(words, "xml="+xml)
 	}
 	leaf := m
@@ -264,7 +267,14 @@ func (g *generator) tag(shape string, m member) (string, error) {
 
 func (g *generator) operations(b *bytes.Buffer) {
 	fmt.Fprintf(b, "// API describes %s %s to the codecs: protocol, actions with types, names of all others.\n", g.Service, g.Version)
-	fmt.Fprintf(b, "var API = &proto.API{\n\tService: %q,\n\tVersion: %q,\n\tNamespace: %q,\n\tProtocol: proto.%s,\n", g.Service, g.Version, g.Xmlns, protocols[g.Protocol])
+	fmt.Fprintf(b, "var API = &proto.API{\n\tService: %q,\n\tVersion: %q,\n", g.Service, g.Version)
+	if g.Xmlns != "" {
+		fmt.Fprintf(b, "\tNamespace: %q,\n", g.Xmlns)
+	}
+	if g.Target != "" {
+		fmt.Fprintf(b, "\tTarget: %q,\n", g.Target)
+	}
+	fmt.Fprintf(b, "\tProtocol: proto.%s,\n", protocols[g.Protocol])
 	b.WriteString("\tActions: actions[:],\n\tNames: names[:],\n")
 	if len(g.Enums) > 0 {
 		b.WriteString("\tEnum: enumValues,\n")

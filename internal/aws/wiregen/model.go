@@ -12,6 +12,7 @@ import (
 // model is one service's file in internal/aws/model, as export/export.mjs writes it.
 type model struct {
 	Source, Service, Protocol, Version, Xmlns string
+	Target                                    string // JSON: prefix of X-Amz-Target
 
 	Operations map[string]operation
 	Errors     map[string]apiError

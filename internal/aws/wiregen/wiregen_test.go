@@ -7,9 +7,12 @@ import (
 	"testing"
 )
 
+// services that have a model.
+var services = []string{"ec2", "ssm", "sts"}
+
 // TestFresh regenerates in memory: what is committed is what the model gives.
 func TestFresh(t *testing.T) {
-	for _, service := range []string{"ec2", "sts"} {
+	for _, service := range services {
 		t.Run(service, func(t *testing.T) {
 			m, err := load("../model", service)
 			if err != nil {
@@ -43,7 +46,7 @@ func TestFresh(t *testing.T) {
 
 // TestNoProse: the model holds names and shapes; a long text would be documentation.
 func TestNoProse(t *testing.T) {
-	for _, service := range []string{"ec2", "sts"} {
+	for _, service := range services {
 		m, err := load("../model", service)
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package proto
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 
@@ -63,6 +64,12 @@ func (ec2Protocol) EncodeError(b *bytes.Buffer, _ *API, requestID string, err *a
 	element(b, "RequestID", requestID)
 	b.WriteString("</Response>")
 }
+
+func (ec2Protocol) ErrorHeader(http.Header, *awserr.Error) {}
+
+func (ec2Protocol) Spell(err *awserr.Error) *awserr.Error { return err }
+
+func (ec2Protocol) InputHeader(h http.Header, _ *API, _ string) { formHeader(h) }
 
 func (ec2Protocol) EncodeInput(b *bytes.Buffer, a *API, action string, in any) {
 	e := encoder{api: a, b: b}

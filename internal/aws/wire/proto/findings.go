@@ -1,7 +1,9 @@
 package proto
 
 import (
+	"cmp"
 	"fmt"
+	"reflect"
 	"strings"
 	"unicode/utf8"
 
@@ -10,10 +12,11 @@ import (
 
 // findings collects what is wrong with a request and says it as the protocol's
 // services do. EC2 names one error: an unknown parameter before a missing one, a
-// missing one before a bad value. Query services ignore what they do not know and
-// list all violations in one ValidationError.
+// missing one before a bad value. Query and JSON services ignore what they do not
+// know and list all violations in one ValidationError or ValidationException.
 type findings struct {
-	lists bool // Query: list violations
+	lists bool   // Query, JSON: list violations
+	code  string // of the list; ValidationError if empty
 
 	first struct{ unknown, missing, invalid *awserr.Error }
 	all   []string
@@ -35,7 +38,7 @@ func (f *findings) err() error {
 		if n == 1 {
 			noun = "error"
 		}
-		return awserr.New("ValidationError", "%d validation %s detected: %s", n, noun, strings.Join(f.all, "; "))
+		return awserr.New(cmp.Or(f.code, "ValidationError"), "%d validation %s detected: %s", n, noun, strings.Join(f.all, "; "))
 	}
 	return nil
 }
@@ -139,6 +142,66 @@ func (f *findings) characters(r *rules, p Param) {
 	if r.pattern != nil && !r.pattern.MatchString(p.Value) {
 		f.invalid(p, "Expected the pattern "+r.patternText+".", "Member must satisfy regular expression pattern: "+r.patternText)
 	}
+}
+
+// elements checks a JSON list: its length, and its elements if they are strings.
+// Whatever an element fails, the text shows the list and all that is asked of each.
+func (f *findings) elements(member *field, key string, list reflect.Value) {
+	r := member.rules
+	if r == nil {
+		return
+	}
+	if n := list.Len(); r.hasItems && n < r.minItems {
+		f.violation(key, shown(list), fmt.Sprintf("Member must have length greater than or equal to %d", r.minItems))
+	} else if r.hasItems && n > r.maxItems {
+		f.violation(key, shown(list), fmt.Sprintf("Member must have length less than or equal to %d", r.maxItems))
+	}
+	if member.kind != kindString {
+		return
+	}
+	for i := range list.Len() {
+		if !r.holds(list.Index(i).String()) {
+			f.violation(key, shown(list), "Member must satisfy constraint: ["+strings.Join(r.sentences(), ", ")+"]")
+			return
+		}
+	}
+}
+
+// holds says whether a string keeps the rules.
+func (r *rules) holds(s string) bool {
+	n := utf8.RuneCountInString(s)
+	return (!r.hasLen || n >= r.minLen && (r.maxLen == 0 || n <= r.maxLen)) && (r.pattern == nil || r.pattern.MatchString(s))
+}
+
+// sentences says what the rules ask of a string.
+func (r *rules) sentences() (all []string) {
+	if r.hasLen && r.maxLen > 0 {
+		all = append(all, fmt.Sprintf("Member must have length less than or equal to %d", r.maxLen))
+	}
+	if r.hasLen {
+		all = append(all, fmt.Sprintf("Member must have length greater than or equal to %d", r.minLen))
+	}
+	if r.pattern != nil {
+		all = append(all, "Member must satisfy regular expression pattern: "+r.patternText)
+	}
+	return all
+}
+
+// shown is a list as AWS's messages have it: '[a, b]'.
+func shown(list reflect.Value) string {
+	var b strings.Builder
+	for i := range list.Len() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if list.Index(i).Kind() == reflect.String {
+			b.WriteString(list.Index(i).String())
+		}
+		if b.Len() > 1<<10 {
+			break // Clip cuts it anyway
+		}
+	}
+	return "'[" + awserr.Clip(b.String()) + "]'"
 }
 
 // parameterName is a key as EC2's messages name it: MaxResults → maxResults. What

@@ -127,6 +127,11 @@ func formAction(r *Request) (string, error) {
 	return action, nil
 }
 
+// formHeader is the header of a request with a form for its body.
+func formHeader(h http.Header) {
+	h.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+}
+
 // envelope says whether a parameter belongs to the request and not to the action:
 // its name, its version, and the signature of versions 2 and 4 in a query string.
 func envelope(key string) bool {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/aws/wire/proto"
+	"github.com/localvpc/localvpc/internal/aws/wire/ssm"
 	"github.com/localvpc/localvpc/internal/aws/wire/sts"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 )
@@ -95,6 +96,45 @@ func FuzzDecodeAnswer(f *testing.F) {
 		}
 		if proto.EC2.DecodeError(ec2.API, 400, body).Code == "" {
 			t.Fatal("an error without code")
+		}
+	})
+}
+
+// FuzzDecodeJSON: whatever the body, the decoder answers with an Input or with one of
+// AWS's errors; an Input it accepted survives our own encoder; and as an answer the
+// same body is read without panic.
+func FuzzDecodeJSON(f *testing.F) {
+	f.Add("GetParameters", `{"Names":["/aws/service/a","b"],"WithDecryption":true,"x":[{"y":null}]}`)
+	f.Add("GetParametersByPath", `{"Path":"/a","MaxResults":5.0,"ParameterFilters":[{"Key":"Type","Values":["String"]},null]}`)
+	f.Add("DescribeParameters", `{"Filters":[{"Key":"Name","Values":[]}],"Shared":false}`)
+	f.Add("GetParameter", `{"Parameter":{"LastModifiedDate":1.7633376E9,"Version":1e300}}`)
+	f.Add("ListTagsForResource", `[[[[{"a`)
+	f.Fuzz(func(t *testing.T, name, body string) {
+		a, ok := ssm.API.Lookup(name)
+		if !ok {
+			return
+		}
+		in, again, out := a.NewInput(), a.NewInput(), a.NewOutput()
+		if proto.JSON.DecodeOutput(ssm.API, name, []byte(body), out) == nil {
+			text := encode(ssm.API, name, out)
+			if err := proto.JSON.DecodeOutput(ssm.API, name, []byte(text), a.NewOutput()); err != nil {
+				t.Fatalf("%s: written as %s: %v", name, text, err)
+			}
+		}
+		if proto.JSON.DecodeError(ssm.API, 400, []byte(body)).Code == "" {
+			t.Fatal("an error without code")
+		}
+		if err := proto.JSON.DecodeInput(ssm.API, name, &proto.Request{Body: []byte(body)}, in); err != nil {
+			checkError(t, ssm.API, err)
+			return
+		}
+		var b bytes.Buffer
+		proto.JSON.EncodeInput(&b, ssm.API, name, in)
+		if err := proto.JSON.DecodeInput(ssm.API, name, &proto.Request{Body: b.Bytes()}, again); err != nil {
+			t.Fatalf("%s: written again as %s: %v", name, b.String(), err)
+		}
+		if !reflect.DeepEqual(in, again) {
+			t.Fatalf("%s: %+v became %+v", name, in, again)
 		}
 	})
 }

@@ -6,9 +6,10 @@
 //
 // One protocol is one value of type Protocol. Here are EC2 (ec2.go) and Query
 // (query.go: sts, later iam, elbv2, autoscaling), which share form.go, decode.go
-// and encode.go for requests and xmlwrite.go and xmlread.go for answers. REST-XML
-// (route53) will be restxml.go: a route table in front, xmlread.go for bodies in,
-// xmlwrite.go for bodies out. JSON 1.1 will be json.go over the same shapes.
+// and encode.go for requests and xmlwrite.go and xmlread.go for answers; and JSON
+// (json.go: ssm, later route53resolver), which reads and writes both with
+// jsonread.go and jsonwrite.go. REST-XML (route53) will be restxml.go: a route
+// table in front, xmlread.go for bodies in, xmlwrite.go for bodies out.
 //
 // Types describe themselves by struct tags (shape.go); a description is built when
 // a type is first seen, so that a process that serves three actions pays for three.
@@ -16,6 +17,7 @@ package proto
 
 import (
 	"bytes"
+	"net/http"
 	"sort"
 	"sync"
 
@@ -27,7 +29,8 @@ import (
 type API struct {
 	Service   string // "ec2", the name in the model
 	Version   string // "2016-11-15"
-	Namespace string // of the answers' root element
+	Namespace string // of the answers' root element (XML)
+	Target    string // "AmazonSSM", the service in X-Amz-Target (JSON)
 	Protocol  Protocol
 
 	Actions []Action              // actions with types, sorted by name
@@ -53,10 +56,18 @@ type Protocol interface {
 	EncodeOutput(b *bytes.Buffer, a *API, action, requestID string, out any)
 	// EncodeError writes the body of an error answer.
 	EncodeError(b *bytes.Buffer, a *API, requestID string, err *awserr.Error)
+	// ErrorHeader sets what an error answer says in its header.
+	ErrorHeader(h http.Header, err *awserr.Error)
+	// Spell gives an error that all services share (InvalidAction, IncompleteSignature
+	// …) the code and status that it has in this protocol; any other as it is. Who
+	// answers calls it before EncodeError.
+	Spell(err *awserr.Error) *awserr.Error
 	// ContentType is that of both answers.
 	ContentType() string
 
-	// EncodeInput writes the body of a request: the client's side.
+	// InputHeader sets what a request says in its header: the client's side.
+	InputHeader(h http.Header, a *API, action string)
+	// EncodeInput writes the body of a request.
 	EncodeInput(b *bytes.Buffer, a *API, action string, in any)
 	// DecodeOutput fills out (*ActionOutput) from an answer's body.
 	DecodeOutput(a *API, action string, body []byte, out any) error

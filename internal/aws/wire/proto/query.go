@@ -61,6 +61,12 @@ func (queryProtocol) EncodeError(b *bytes.Buffer, a *API, requestID string, err 
 	closeRoot(b, "ErrorResponse")
 }
 
+func (queryProtocol) ErrorHeader(http.Header, *awserr.Error) {}
+
+func (queryProtocol) Spell(err *awserr.Error) *awserr.Error { return err }
+
+func (queryProtocol) InputHeader(h http.Header, _ *API, _ string) { formHeader(h) }
+
 func (queryProtocol) EncodeInput(b *bytes.Buffer, a *API, action string, in any) {
 	e := encoder{api: a, b: b, listWord: "member", empty: true}
 	e.input(action, in)
@@ -119,11 +125,16 @@ func decodeError(status int, body []byte, path ...string) *awserr.Error {
 		if err == nil {
 			err = errors.New("no error element")
 		}
-		return (&awserr.Error{
-			Code:    "UnknownError",
-			Message: fmt.Sprintf("HTTP %d %s with a body that is not an AWS error", status, http.StatusText(status)),
-			Status:  status,
-		}).Because(err)
+		return notAnError(status, err)
 	}
 	return e
+}
+
+// notAnError stands for an answer that no service of AWS gave.
+func notAnError(status int, cause error) *awserr.Error {
+	return (&awserr.Error{
+		Code:    "UnknownError",
+		Message: fmt.Sprintf("HTTP %d %s with a body that is not an AWS error", status, http.StatusText(status)),
+		Status:  status,
+	}).Because(cause)
 }

@@ -34,7 +34,7 @@ type shape struct {
 // field describes one member, from its Go type and its tag. The words of a tag
 // (key aws, separated by blanks):
 //
-//	query=KEY     request key, if not the field's name
+//	query=KEY     request key, of JSON the member's name, if not the field's name
 //	xml=NAME      element name, if not the field's name; of a list xml=NAME>ITEM
 //	enum=NAME     the values allowed, API.Enum(NAME); anycase: compared without case
 //	required      a request without it is refused
@@ -43,6 +43,7 @@ type shape struct {
 //	min= max=     bounds of an integer
 //	len=MIN-MAX   bounds of a string in characters, MAX may be absent
 //	pattern=RE    RE2 for the whole string
+//	items=MIN-MAX bounds of a list in elements (JSON)
 type field struct {
 	name    string
 	index   int
@@ -74,6 +75,9 @@ type rules struct {
 	hasLen         bool
 	pattern        *regexp.Regexp
 	patternText    string
+
+	minItems, maxItems int
+	hasItems           bool
 }
 
 var timeType = reflect.TypeFor[time.Time]()
@@ -209,6 +213,9 @@ func (r *rules) word(key, value string) {
 		if high != "" {
 			r.maxLen = int(number(high))
 		}
+	case "items":
+		low, high, _ := strings.Cut(value, "-")
+		r.hasItems, r.minItems, r.maxItems = true, int(number(low)), int(number(high))
 	case "pattern":
 		r.patternText, r.pattern = value, regexp.MustCompile(`^(?:`+value+`)$`)
 	default:

@@ -2,12 +2,13 @@
 // listed in actions.tsv, no documentation text. Run once per update of the model,
 // never by the build:
 //
-//   cd "$(mktemp -d)" && npm pack @aws-sdk/client-ec2 @aws-sdk/client-sts
+//   cd "$(mktemp -d)" && npm pack @aws-sdk/client-ec2 @aws-sdk/client-ssm @aws-sdk/client-sts
 //   for f in *.tgz; do mkdir "${f%.tgz}"; tar xzf "$f" -C "${f%.tgz}"; done
 //   node export.mjs SERVICE PACKAGE_DIR GO_SDK_DIR MODEL_DIR
 //
-// SERVICE is ec2 or sts; PACKAGE_DIR the unpacked npm package (…/package);
-// GO_SDK_DIR the output of `go list -m -f {{.Dir}} github.com/aws/aws-sdk-go-v2/service/SERVICE`
+// SERVICE is ec2, ssm or sts; PACKAGE_DIR the unpacked npm package (…/package);
+// GO_SDK_DIR the output of `go list -m -f {{.Dir}} github.com/aws/aws-sdk-go-v2/service/SERVICE`,
+// or for a module that go.mod does not have, `go mod download -json …@latest`
 // (the npm package says "number" where AWS says integer, long, float or double:
 // the widths are read from the Go types); MODEL_DIR is internal/aws/model.
 //
@@ -25,6 +26,7 @@ if (!modelDir) {
 
 const protocols = {
   ec2: { protocol: "ec2", version: "2016-11-15", xmlns: "http://ec2.amazonaws.com/doc/2016-11-15/" },
+  ssm: { protocol: "json", version: "2014-11-06", target: "AmazonSSM" },
   sts: { protocol: "query", version: "2011-06-15", xmlns: "https://sts.amazonaws.com/doc/2011-06-15/" },
 };
 
@@ -212,7 +214,9 @@ for (const op of wanted.sort()) {
   if (Array.isArray(input)) { entry.input = input[2]; structure(input, `${op}Input`); }
   if (Array.isArray(output)) { entry.output = output[2]; structure(output, `${op}Output`); }
 }
-for (const s of Object.values(schemas)) {
+// JSON services name an error as its shape, with status 400 or 500: the codes and
+// statuses noted in their schema are those of a query protocol they once had.
+for (const s of model.protocol === "json" ? [] : Object.values(schemas)) {
   if (Array.isArray(s) && s[0] === KIND_ERROR && s[3]?.awsQueryError) {
     const [code, status] = s[3].awsQueryError;
     model.errors[s[2]] = { code, status };
