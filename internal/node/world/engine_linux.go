@@ -12,8 +12,9 @@ import (
 
 // line is an engine's to the holder.
 type line struct {
-	mu   sync.Mutex // one packet at a time
-	sock int
+	mu     sync.Mutex // one packet at a time
+	owning sync.Mutex
+	sock   int
 }
 
 // Engine takes over what the holder has handed to this process. It is called
@@ -46,8 +47,24 @@ func Engine() (*Inside, error) {
 func (l *line) Store(name string, f *os.File) error { return l.hand(verbStore, name, f) }
 
 // Own is Store for a directory on a file system of the kernel's, such as a
-// cgroup: at the end of the world it is removed, with the directories in it.
-func (l *line) Own(name string, dir *os.File) error { return l.hand(verbOwn, name, dir) }
+// cgroup: at the end of the world it is removed, with the directories in it. When
+// Own has returned this is certain, even if parent and engine die at once.
+func (l *line) Own(name string, dir *os.File) error {
+	l.owning.Lock() // one answer at a time, and nothing else is answered
+	defer l.owning.Unlock()
+	if err := l.hand(verbOwn, name, dir); err != nil {
+		return err
+	}
+	r := receiver{sock: l.sock}
+	_, refusal, _, err := r.next(0)
+	if err == nil && refusal != "" {
+		err = errors.New(refusal)
+	}
+	if err != nil {
+		return fmt.Errorf("storing descriptor %s: %w", name, err)
+	}
+	return nil
+}
 
 func (l *line) hand(verb, name string, f *os.File) error {
 	if err := checkName(name); err != nil {

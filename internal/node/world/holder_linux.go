@@ -305,11 +305,15 @@ func (k *holder) obey(verb, arg string, fd int) error {
 		return k.kept.put(arg, fd)
 	case verbOwn:
 		path, err := k.kept.own(arg, fd)
+		reply := ""
 		if err != nil {
-			return err
+			reply = err.Error()
+		} else {
+			k.arm()
+			k.tell(verbOwn, path)
 		}
-		k.arm()
-		k.tell(verbOwn, path)
+		_ = send(k.engine.sock, verbOwn, reply, -1, unix.MSG_DONTWAIT)
+		return err
 	case verbRemove:
 		k.kept.remove(arg)
 		k.arm()

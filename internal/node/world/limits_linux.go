@@ -185,7 +185,9 @@ func (w worldGroup) limit(dir string, pids int, memory int64) error {
 	if pids <= 0 {
 		most = "max"
 	}
-	files := []setting{{"pids.max", most}, {"memory.limit_in_bytes", bytes}, {"memory.memsw.limit_in_bytes", bytes}}
+	// Memory alone may not exceed memory and swap, neither on the way.
+	const both = "memory.memsw.limit_in_bytes"
+	files := []setting{{"pids.max", most}, {both, "-1"}, {"memory.limit_in_bytes", bytes}, {both, bytes}}
 	needed := 1
 	switch {
 	case w.kind == kindUnified && memory <= 0:
@@ -195,7 +197,7 @@ func (w worldGroup) limit(dir string, pids int, memory int64) error {
 		files = []setting{{"pids.max", most}, {"memory.max", bytes}, {"memory.swap.max", swap}}
 		needed = 2
 	case memory <= 0:
-		files[1].value, files[2].value = "-1", "-1"
+		files[2].value, files[3].value = "-1", "-1"
 	}
 	set := 0
 	for _, f := range files {

@@ -61,6 +61,11 @@ func limitOne(in *Inside, verb string) (string, error) {
 	if verb == "dirs" {
 		return strings.Join(dirs, " "), nil
 	}
+	for _, memory := range []int64{testMemory / 2, 0, testMemory} { // any to any
+		if _, err := l.Group("i-"+verb, testPids, memory); err != nil {
+			return "", err
+		}
+	}
 	g, err := l.Group("i-"+verb, testPids, testMemory)
 	if err != nil {
 		return "", err
@@ -173,7 +178,6 @@ func TestLimitsLeaveNothing(t *testing.T) {
 	})
 	t.Run("holder is killed", func(t *testing.T) {
 		p, dirs := withLimits(t)
-		p.die() // by then the holder has told the parent what it owns
 		unix.Kill(p.holder, unix.SIGKILL)
 		p.exit()
 		gone(t, dirs)

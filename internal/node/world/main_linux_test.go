@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		os.Exit(testEngine())
 	case os.Args[0] == limitedName:
 		os.Exit(testLimited())
+	case os.Args[0] == refusedName:
+		os.Exit(testRefused())
 	case os.Getenv(parentEnv) != "":
 		os.Exit(testParent(os.Getenv(parentEnv)))
 	}
@@ -139,7 +141,8 @@ func launch(t *testing.T, uid int, cfg Config) *parent {
 	p.cmd = exec.Command("/proc/self/exe")
 	p.cmd.Args = os.Args[:1]
 	p.cmd.Dir = p.dir
-	p.cmd.Env = append(os.Environ(), parentEnv+"="+string(text), "TMPDIR="+p.dir)
+	p.cmd.Env = append(os.Environ(), parentEnv+"="+string(text), "TMPDIR="+p.dir,
+		"GORACE=atexit_sleep_ms=0 halt_on_error=1")
 	if uid != os.Getuid() {
 		if err := os.Chown(p.dir, uid, uid); err != nil {
 			t.Fatal(err)
@@ -439,4 +442,42 @@ func garble(in *Inside) error {
 		}
 	}
 	return nil
+}
+
+const refusedName = "localvpc: refused"
+
+// testRefused probes where the kernel is told to refuse.
+func testRefused() int {
+	for _, kind := range []string{"user", "net"} {
+		if err := os.WriteFile("/proc/sys/user/max_"+kind+"_namespaces", []byte("0"), 0); err != nil {
+			say(err)
+			return 1
+		}
+	}
+	fmt.Println(Probe())
+	w, err := Start(Config{})
+	if err == nil {
+		err = w.Wait()
+	}
+	if !errors.Is(err, ErrNotPermitted) {
+		fmt.Println("Start does not refuse:", err)
+	}
+	return 0
+}
+
+// refusedProbe runs testRefused in a user namespace and gives what it says.
+func refusedProbe(t *testing.T) string {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{refusedName}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return string(out)
 }

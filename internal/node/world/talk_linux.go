@@ -24,7 +24,7 @@ const (
 // verb and at most one argument, and for some verbs one descriptor.
 const (
 	verbStore  = "STORE"  // engine: name + descriptor, keep it
-	verbOwn    = "OWN"    // engine: name + directory, keep it and remove it at the end; to the parent: its path
+	verbOwn    = "OWN"    // engine: name + directory, keep it and remove it at the end; back: what is wrong; to the parent: its path
 	verbRemove = "REMOVE" // engine: name, forget it
 	verbReady  = "READY"  // engine, holder: text for whoever started the world
 	verbExit   = "EXIT"   // engine, holder: code, the orderly end
@@ -162,12 +162,11 @@ func (r *receiver) next(flags int) (verb, arg string, fd int, err error) {
 	var n, oobn, got int
 	for {
 		n, oobn, got, _, err = unix.Recvmsg(r.sock, r.text[:], r.oob[:], flags|unix.MSG_CMSG_CLOEXEC)
-		if err != unix.EINTR {
+		// The other end went with packets unread: that is told once, and what it
+		// has sent itself comes after.
+		if err != unix.EINTR && err != unix.ECONNRESET {
 			break
 		}
-	}
-	if err == unix.ECONNRESET {
-		return "", "", -1, io.EOF
 	}
 	if err != nil {
 		return "", "", -1, err

@@ -212,10 +212,10 @@ func TestStop(t *testing.T) {
 			within time.Duration
 			said   string
 		}{
-			{"one signal", Config{}, []os.Signal{syscall.SIGTERM}, 2 * time.Second, ""},
-			{"interrupt", Config{}, []os.Signal{syscall.SIGINT}, 2 * time.Second, ""},
-			{"stubborn engine", Config{Args: []string{"stubborn"}, Grace: 50 * time.Millisecond}, []os.Signal{syscall.SIGTERM}, 5 * time.Second, "did not end in time"},
-			{"two signals", Config{Args: []string{"stubborn"}, Grace: time.Hour}, []os.Signal{syscall.SIGTERM, syscall.SIGINT}, 5 * time.Second, ""},
+			{"one signal", Config{}, []os.Signal{syscall.SIGTERM}, DefaultGrace / 2, ""},
+			{"interrupt", Config{}, []os.Signal{syscall.SIGINT}, DefaultGrace / 2, ""},
+			{"stubborn engine", Config{Args: []string{"stubborn"}, Grace: 50 * time.Millisecond}, []os.Signal{syscall.SIGTERM}, DefaultGrace / 2, "did not end in time"},
+			{"two signals", Config{Args: []string{"stubborn"}, Grace: time.Hour}, []os.Signal{syscall.SIGTERM, syscall.SIGINT}, DefaultGrace / 2, ""},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				p := start(t, uid, c.cfg)
