@@ -19,6 +19,7 @@ import (
 	"github.com/localvpc/localvpc/internal/base/awserr"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"golang.org/x/sys/unix"
 )
 
 // children lists the processes whose parent is pid.
@@ -117,8 +118,8 @@ const echoServer = "#!/bin/sh\nsetsid localvpc guest echo --addr :7 >/var/log/ec
 // alive returns when the talker has written another line.
 func (w *world) alive(instance string) {
 	w.t.Helper()
-	out, code := w.in(instance, "tail -n0 -f /var/log/talk.log | head -n1; tail -n3 /var/log/talk.log; pgrep -f 'guest talk' >/dev/null")
-	if code != 0 || strings.Contains(out, "error") {
+	out, code := w.in(instance, "tail -n0 -f /var/log/talk.log | head -n1")
+	if _, err := strconv.Atoi(strings.TrimSpace(out)); code != 0 || err != nil {
 		w.t.Fatalf("the open connection of %s did not survive: exit code %d\n%s", instance, code, out)
 	}
 }
@@ -147,19 +148,19 @@ func TestKillEngine(t *testing.T) {
 		w.launch(w.ec2, "client", subnet, []string{group}, fmt.Sprintf(talker, *server.PrivateIpAddress))
 		w.alive("client")
 
-		acked := w.killUnderLoad(t, vpc)
+		made, writes := w.killUnderLoad(t, vpc)
 		w.alive("client")
 		before := w.kernel()
 		have := map[string]bool{}
 		for _, g := range must(w.ec2.DescribeSecurityGroups(tctx(t), &ec2.DescribeSecurityGroupsInput{}))(t).SecurityGroups {
 			have[*g.GroupName] = true
 		}
-		for _, name := range acked {
+		for _, name := range made {
 			if !have[name] {
 				t.Errorf("group %s was acknowledged and is lost", name)
 			}
 		}
-		t.Logf("%d writes acknowledged over %d kills", len(acked), kills)
+		t.Logf("%d writes acknowledged over %d kills", writes, kills)
 
 		if err := syscall.Kill(w.engine(), syscall.SIGKILL); err != nil {
 			t.Fatal(err)
@@ -170,24 +171,25 @@ func TestKillEngine(t *testing.T) {
 		w.alive("client")
 
 		// The parent: the kernel removes everything.
-		pids := descendants(w.cmd.Process.Pid)
+		inside := watch(t, descendants(w.holder()))
 		if err := w.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		w.cmd.Wait()
-		for _, pid := range pids {
-			if text := cmdline(pid); strings.HasPrefix(text, "localvpc") {
-				t.Errorf("process %d is left: %q", pid, text)
-			}
-		}
+		inside.ended(t)
 		w.cmd = nil
 		w.up(t, "--data", w.dir, "--quotas", "off")
 		for _, name := range []string{"server", "client"} {
 			w.running(w.ec2, w.id(name))
 		}
 		// A new boot runs no user data: what talks is started by hand.
-		w.in("server", strings.TrimPrefix(echoServer, "#!/bin/sh\n"))
-		w.in("client", fmt.Sprintf(strings.TrimPrefix(talker, "#!/bin/sh\n"), *server.PrivateIpAddress))
+		mustRun := func(instance, line string) {
+			if out, code := w.in(instance, line); code != 0 {
+				t.Fatalf("%s: exit code %d\n%s", instance, code, out)
+			}
+		}
+		mustRun("server", strings.TrimPrefix(echoServer, "#!/bin/sh\n"))
+		mustRun("client", fmt.Sprintf(strings.TrimPrefix(talker, "#!/bin/sh\n"), *server.PrivateIpAddress))
 		w.alive("client")
 		if after := w.kernel(); after != before {
 			t.Errorf("the kernel's text differs after the parent was killed:\n%s", difference(before, after))
@@ -202,33 +204,51 @@ func TestKillEngine(t *testing.T) {
 }
 
 // killUnderLoad writes from several clients while the engine is killed, each
-// time after further writes were acknowledged, and returns what was.
-func (w *world) killUnderLoad(t *testing.T, vpc string) []string {
+// time after further writes were acknowledged, and returns the groups that were
+// made. What each client makes it deletes again, but for every tenth group.
+func (w *world) killUnderLoad(t *testing.T, vpc string) (made []string, writes int) {
 	var mu sync.Mutex
-	var acked []string
 	progress := make(chan struct{}, 1)
 	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	acknowledged := func(err error) bool {
+		if refused, ok := awserr.As(err); ok && refused.Code != "InvalidGroup.NotFound" {
+			t.Errorf("a write was refused: %v", refused)
+		}
+		if err != nil {
+			return false // the engine died over it: nobody knows whether it was done
+		}
+		select {
+		case progress <- struct{}{}:
+		default:
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		writes++
+		return true
+	}
 	var writers sync.WaitGroup
 	for n := range 4 {
 		writers.Go(func() {
 			c := client.New(w.URL, "us-east-1", "test", "test")
 			for i := 0; ctx.Err() == nil; i++ {
 				name := fmt.Sprintf("w%d-%d", n, i)
-				_, err := client.Call[wire.CreateSecurityGroupOutput](ctx, c, wire.API, "CreateSecurityGroup",
+				out, err := client.Call[wire.CreateSecurityGroupOutput](ctx, c, wire.API, "CreateSecurityGroup",
 					&wire.CreateSecurityGroupInput{VpcId: &vpc, GroupName: &name, Description: &name})
-				if refused, ok := awserr.As(err); ok {
-					t.Errorf("%s: %v", name, refused)
-					return
+				if !acknowledged(err) {
+					continue
 				}
-				if err != nil {
-					continue // the engine died over it: nobody knows whether it was made
+				if i%10 == 0 {
+					mu.Lock()
+					made = append(made, name)
+					mu.Unlock()
+					continue
 				}
-				mu.Lock()
-				acked = append(acked, name)
-				mu.Unlock()
-				select {
-				case progress <- struct{}{}:
-				default:
+				for ctx.Err() == nil {
+					_, err := client.Call[wire.DeleteSecurityGroupOutput](ctx, c, wire.API, "DeleteSecurityGroup", &wire.DeleteSecurityGroupInput{GroupId: out.GroupId})
+					if acknowledged(err) || awserr.Is(err, "InvalidGroup.NotFound") {
+						break
+					}
 				}
 			}
 		})
@@ -248,7 +268,7 @@ func (w *world) killUnderLoad(t *testing.T, vpc string) []string {
 	<-progress
 	stop()
 	writers.Wait()
-	return acked
+	return made, writes
 }
 
 // id finds an instance by its Name tag.
@@ -290,6 +310,50 @@ func difference(before, after string) string {
 		}
 	}
 	return b.String()
+}
+
+// watched processes, by a descriptor that says when they have ended.
+type watched []struct {
+	fd   int
+	name string
+}
+
+func watch(t *testing.T, pids []int) (out watched) {
+	t.Helper()
+	for _, pid := range pids {
+		name := cmdline(pid)
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue // it has ended
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		out = append(out, struct {
+			fd   int
+			name string
+		}{fd, name})
+	}
+	if len(out) == 0 {
+		t.Fatal("there is nothing to watch")
+	}
+	return out
+}
+
+// ended fails the test unless all of them end.
+func (w watched) ended(t *testing.T) {
+	t.Helper()
+	for _, p := range w {
+		poll := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
+		for {
+			n, err := unix.Poll(poll, 10_000)
+			if err == unix.EINTR {
+				continue
+			}
+			if n != 1 {
+				t.Errorf("a process is left: %q", p.name)
+			}
+			break
+		}
+	}
 }
 
 // allow gives a directory of the test's to an ordinary user.

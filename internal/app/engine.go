@@ -334,9 +334,7 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 		case <-ctx.Done():
 			return nil
 		}
-		if err := e.guests.Sweep(e.store.Snapshot()); err != nil {
-			e.log.Warn("removing disks that no instance has", "error", err)
-		}
+		e.sweep()
 	}
 	running.Go(func() {
 		if err := e.server.Serve(l); err != nil {
@@ -373,6 +371,16 @@ func (e *engine) greeting(addr net.Addr) string {
 	return fmt.Sprintf("localvpc is ready at http://%s (account %s, %s%s)", addr, e.set.Account, data, packets)
 }
 
+// sweep removes disks and layers that nothing has any more.
+func (e *engine) sweep() {
+	if e.guests == nil {
+		return
+	}
+	if err := e.guests.Sweep(e.store.Snapshot()); err != nil {
+		e.log.Warn("removing disks that no instance has", "error", err)
+	}
+}
+
 // janitor forgets what AWS forgets after a while.
 func (e *engine) janitor(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
@@ -382,6 +390,7 @@ func (e *engine) janitor(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
+			e.sweep()
 			if lifecycle.Expired(e.store.Snapshot(), now).Empty() {
 				continue
 			}

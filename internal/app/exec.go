@@ -98,12 +98,7 @@ func (e *engine) runningSandbox(ctx context.Context, id string) (*sandbox.Sandbo
 			is = i.State
 		}
 		switch is {
-		case state.Running:
-			if sb, ok := e.guests.Sandbox(id); ok {
-				return sb, nil
-			}
-			// The row is ahead of the process, or behind it: it is being started anew.
-		case state.Pending:
+		case state.Running, state.Pending:
 		case "":
 			return nil, fmt.Errorf("there is no instance %s", id)
 		case state.Stopped, state.Stopping:
@@ -111,12 +106,39 @@ func (e *engine) runningSandbox(ctx context.Context, id string) (*sandbox.Sandbo
 		default:
 			return nil, fmt.Errorf("the instance %s is %s", id, is)
 		}
-		_, next, _, err := sub.Next(ctx, snap.Index)
+		// The row may be ahead of the process, or behind it when all is being
+		// started anew: either's change is waited for.
+		sb, changed := e.guests.Sandbox(id)
+		if sb != nil {
+			return sb, nil
+		}
+		next, err := either(ctx, sub, snap, changed)
 		if err != nil {
 			return nil, fmt.Errorf("waiting for the instance %s, which is %s, to run: %w", id, is, err)
 		}
 		snap = next
 	}
+}
+
+// either returns when there is a newer snapshot or changed is closed.
+func either(ctx context.Context, sub *state.Subscription, snap *state.Snapshot, changed <-chan struct{}) (*state.Snapshot, error) {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-changed:
+			stop()
+		case <-waiting.Done():
+		}
+	}()
+	_, next, _, err := sub.Next(waiting, snap.Index)
+	if err == nil {
+		return next, nil
+	}
+	if ctx.Err() == nil && waiting.Err() != nil {
+		return snap, nil
+	}
+	return nil, err
 }
 
 // cannot is the exit code of a command that could not be run, as of ssh.

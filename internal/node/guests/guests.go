@@ -37,12 +37,13 @@ type Guests struct {
 
 	mu      sync.Mutex
 	running map[string]*guest
+	changed chan struct{} // closed and made anew when an instance has been let go
 }
 
 // New makes the host of instances. runDir lives as long as the world, dataDir
 // holds disks, images and console logs.
 func New(host *sandbox.Host, runDir, dataDir string) (*Guests, error) {
-	g := &Guests{host: host, runDir: filepath.Join(runDir, "boots"), dataDir: dataDir, running: map[string]*guest{}}
+	g := &Guests{host: host, runDir: filepath.Join(runDir, "boots"), dataDir: dataDir, running: map[string]*guest{}, changed: make(chan struct{})}
 	for _, dir := range []string{g.runDir, filepath.Join(dataDir, "console"), filepath.Join(dataDir, "images")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("making %s: %w", dir, err)
@@ -56,13 +57,24 @@ type guest struct {
 	all   *Guests
 	sb    *sandbox.Sandbox
 	boots uint64
+	let   bool // it was let go; under all.mu
 }
 
 func (g *guest) Boots() uint64           { return g.boots }
 func (g *guest) Netns() *os.File         { return g.sb.Netns() }
 func (g *guest) Exited() <-chan struct{} { return g.sb.Exited() }
 
-func (g *guest) Boot(ctx context.Context) error { return g.sb.Boot(ctx) }
+func (g *guest) Boot(ctx context.Context) error {
+	if err := g.sb.Boot(ctx); err != nil {
+		return err
+	}
+	g.all.mu.Lock()
+	defer g.all.mu.Unlock()
+	g.let = true
+	close(g.all.changed)
+	g.all.changed = make(chan struct{})
+	return nil
+}
 
 // Stop has the instance end; Exited tells when it has.
 func (g *guest) Stop(force bool) {
@@ -101,7 +113,7 @@ func (g *Guests) boots(id string) string { return filepath.Join(g.runDir, id) }
 
 // keep remembers a guest under its id.
 func (g *Guests) keep(sb *sandbox.Sandbox, boots uint64) *guest {
-	guest := &guest{g, sb, boots}
+	guest := &guest{all: g, sb: sb, boots: boots}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.running[sb.ID()] = guest
@@ -231,15 +243,15 @@ func hosts(name string, a netip.Addr) string {
 	return fmt.Sprintf("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n%s %s %s\n", a, name, short)
 }
 
-// Sandbox gives the running sandbox of an instance.
-func (g *Guests) Sandbox(id string) (*sandbox.Sandbox, bool) {
+// Sandbox gives the running sandbox of an instance, one that takes commands.
+// Without one, changed is closed when there may be.
+func (g *Guests) Sandbox(id string) (sb *sandbox.Sandbox, changed <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	guest, ok := g.running[id]
-	if !ok {
-		return nil, false
+	if guest, ok := g.running[id]; ok && guest.let {
+		return guest.sb, nil
 	}
-	return guest.sb, true
+	return nil, g.changed
 }
 
 // Console gives what an instance has written to its console, and when last.
@@ -259,22 +271,40 @@ func (g *Guests) Len() int {
 	return len(g.running)
 }
 
-// Sweep removes the disks of instances that the state does not have.
+// Sweep removes the disks of instances, and the layers of images, that the state
+// does not have.
 func (g *Guests) Sweep(snap *state.Snapshot) error {
-	ids, err := g.host.Disks()
+	disks, err := g.host.Disks()
 	if err != nil {
-		return err
+		return fmt.Errorf("listing disks: %w", err)
 	}
 	var errs []error
-	for _, id := range ids {
+	for _, id := range disks {
 		known := false
 		for i := range state.Instances.By(snap, state.ByInstance, id) {
 			known = i.State != state.Terminated
 		}
-		if !known {
-			if _, runs := g.Sandbox(id); !runs {
-				errs = append(errs, g.Destroy(id))
-			}
+		g.mu.Lock()
+		_, runs := g.running[id]
+		g.mu.Unlock()
+		if !known && !runs {
+			errs = append(errs, g.Destroy(id))
+		}
+	}
+	used := map[string]bool{}
+	for img := range state.Images.All(snap) {
+		used[img.ID] = true
+		for _, layer := range img.Layers {
+			used[layer] = true
+		}
+	}
+	layers, err := os.ReadDir(filepath.Join(g.dataDir, "images"))
+	if err != nil {
+		errs = append(errs, fmt.Errorf("listing layers: %w", err))
+	}
+	for _, l := range layers {
+		if !used[l.Name()] {
+			errs = append(errs, os.RemoveAll(g.layer(l.Name())))
 		}
 	}
 	return errors.Join(errs...)

@@ -99,7 +99,7 @@ func (r *Reconciler) instances(ctx context.Context, snap *state.Snapshot, commit
 			r.aim(ctx, snap, key)
 		}
 		for img := range state.Images.All(snap) {
-			r.capture(ctx, img)
+			r.capture(ctx, snap, img)
 		}
 		return
 	}
@@ -110,7 +110,7 @@ func (r *Reconciler) instances(ctx context.Context, snap *state.Snapshot, commit
 				r.aim(ctx, snap, ch.Key)
 			case state.Images.Name():
 				if img, ok := state.Images.Get(snap, ch.Key); ok {
-					r.capture(ctx, img)
+					r.capture(ctx, snap, img)
 				}
 			}
 		}
@@ -206,6 +206,11 @@ func (a *actor) start(ctx context.Context, w aim) {
 	case <-ctx.Done():
 		return
 	}
+	for img := range state.Images.In(w.snap, a.key.Scope()) {
+		if img.State == lifecycle.ImagePending && img.SourceInstance == a.key.ID && !img.NoReboot {
+			a.r.captureNow(ctx, img)
+		}
+	}
 	g, err := a.r.cfg.Host.Create(ctx, w.snap, a.key)
 	if err != nil {
 		a.failed(ctx, w, err)
@@ -290,27 +295,39 @@ func (r *Reconciler) forget(ctx context.Context, a *actor) bool {
 	return r.ask(ctx, event{actor: a, forget: true}) == nil
 }
 
-// capture copies the disk of an instance for an image that waits for it.
-func (r *Reconciler) capture(ctx context.Context, img *state.Image) {
-	if img.State != "pending" || r.capturing[img.Key] {
+// capture copies the disk of an instance for an image that waits for it. An
+// instance that is to be still meanwhile is ended first: its actor captures
+// before it starts it again.
+func (r *Reconciler) capture(ctx context.Context, snap *state.Snapshot, img *state.Image) {
+	if img.State != lifecycle.ImagePending || r.capturing[img.Key] {
 		return
 	}
-	r.capturing[img.Key] = true
-	r.running.Go(func() {
-		err := r.cfg.Host.Capture(ctx, img.SourceInstance, img.ID)
-		if ctx.Err() != nil {
-			return // the next engine starts over
-		}
-		_, writeErr := r.cfg.Store.Write(ctx, func(tx *state.Tx) error {
-			if err != nil {
-				return lifecycle.CaptureFailed(tx, img.Key, err.Error())
+	if !img.NoReboot {
+		for i := range state.Instances.By(snap, state.ByInstance, img.SourceInstance) {
+			if i.State == state.Pending || i.State == state.Running {
+				return
 			}
-			return lifecycle.Captured(tx, img.Key)
-		})
-		if err := errors.Join(err, writeErr); err != nil {
-			r.cfg.Log.Error("capturing a disk", "instance", img.SourceInstance, "image", img.ID, "error", err)
 		}
+	}
+	r.capturing[img.Key] = true
+	r.running.Go(func() { r.captureNow(ctx, img) })
+}
+
+// captureNow copies the disk and says in the state how it went.
+func (r *Reconciler) captureNow(ctx context.Context, img *state.Image) {
+	err := r.cfg.Host.Capture(ctx, img.SourceInstance, img.ID)
+	if ctx.Err() != nil {
+		return // the next engine starts over
+	}
+	_, writeErr := r.cfg.Store.Write(ctx, func(tx *state.Tx) error {
+		if err != nil {
+			return lifecycle.CaptureFailed(tx, img.Key, err.Error())
+		}
+		return lifecycle.Captured(tx, img.Key)
 	})
+	if err := errors.Join(err, writeErr); err != nil {
+		r.cfg.Log.Error("capturing a disk", "instance", img.SourceInstance, "image", img.ID, "error", err)
+	}
 }
 
 // portsOf gives the units of an instance's interfaces.
