@@ -23,10 +23,8 @@ import (
 // Rules come before links, so that a link is born into what decides on it; and
 // links that go before links that come, which may take their names.
 func (k *Kernel) Apply(ctx context.Context, ops []plan.Op) error {
-	for _, op := range ops {
-		if err := plan.Check(op.Object); err != nil && op.Verb != plan.Remove {
-			return &Error{op, err}
-		}
+	if err := Check(ops); err != nil {
+		return err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -79,6 +77,35 @@ func (k *Kernel) do(ctx context.Context, j job) error {
 		if err := k.removeRouter(op); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Check says what is wrong with operations in themselves: objects that no kernel
+// can hold, two operations on one object, additions to a router that is removed.
+// The error is an *Error.
+func Check(ops []plan.Op) error {
+	seen := make(map[string]bool, len(ops))
+	leaving := map[plan.Netns]bool{}
+	for _, op := range ops {
+		if op.Verb == plan.Remove && op.Object.Kind() == plan.KindNetns {
+			leaving[op.Object.NS()] = true
+		}
+	}
+	for _, op := range ops {
+		if op.Verb != plan.Remove {
+			if err := plan.Check(op.Object); err != nil {
+				return &Error{op, err}
+			}
+			if leaving[op.Object.NS()] {
+				return &Error{op, ErrNoNamespace}
+			}
+		}
+		key := op.Object.Key()
+		if seen[key] {
+			return &Error{op, fmt.Errorf("a second operation on one object: %w", unix.EINVAL)}
+		}
+		seen[key] = true
 	}
 	return nil
 }
@@ -188,7 +215,7 @@ func (k *Kernel) applyRules(s *share, leaving bool) error {
 		return nil
 	}
 	if leaving {
-		return onlyRemovals(append(s.sysctls, s.nft...))
+		return nil
 	}
 	space, err := k.space(s.ns)
 	if err != nil {
@@ -216,8 +243,6 @@ func (k *Kernel) applyRules(s *share, leaving bool) error {
 	}
 	return nil
 }
-
-func onlyRemovals(ops []plan.Op) error { return wantOnlyRemovals(ops, ErrNoNamespace) }
 
 // wantOnlyRemovals blames the first operation that needs the namespace.
 func wantOnlyRemovals(ops []plan.Op, err error) error {

@@ -48,6 +48,9 @@ func (k *Kernel) Apply(ctx context.Context, ops []plan.Op) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("applying operations: %w", err)
 	}
+	if err := kernel.Check(ops); err != nil {
+		return err
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	next := world{guests: maps.Clone(k.guests), objects: maps.Clone(k.objects)}

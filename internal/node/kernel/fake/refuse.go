@@ -18,9 +18,6 @@ func (w *world) do(op plan.Op, all []plan.Op) error {
 	if op.Verb == plan.Remove {
 		return w.remove(o, all)
 	}
-	if err := plan.Check(o); err != nil {
-		return err
-	}
 	if o.Kind() != plan.KindNetns && !w.known(o.NS()) {
 		return kernel.ErrNoNamespace
 	}
