@@ -30,6 +30,7 @@ type Image struct {
 // Images is the table of images.
 var Images = &Table[Image]{name: "image", indexes: []index[Image]{
 	{ByImage, func(i *Image) []string { return []string{i.ID} }},
+	{ByParameter, func(i *Image) []string { return i.Parameters }},
 }}
 
 // KeyPair is a public key for instances to trust; its Key's ID is the key-… id.

@@ -17,4 +17,6 @@ const (
 	ByAddress  = "address" // NetworkInterfaces: VpcAddress(vpc, address)
 	ByPeer     = "peer"    // SecurityGroupRules: the group that a rule refers to
 	ByKeyName  = "keyname"
+
+	ByParameter = "parameter" // Images: the name of an SSM public parameter
 )

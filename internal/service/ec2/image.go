@@ -65,15 +65,12 @@ func ownImage(r state.Reader, c authz.Caller, id string) (*state.Image, error) {
 	return i, nil
 }
 
-// imageAtParameter gives the image that an SSM public parameter names (EC2 User
+// imageAtParameter gives the image that an SSM public parameter names, with or
+// without a version: such parameters have their first one only (EC2 User
 // Guide, "Use a Systems Manager parameter to reference an AMI").
 func imageAtParameter(r state.Reader, c authz.Caller, name string) (*state.Image, bool) {
-	for i := range state.Images.All(r) {
-		if slices.Contains(i.Parameters, name) && visible(i, c) {
-			return i, true
-		}
-	}
-	return nil, false
+	i, ok := lifecycle.ImageAtParameter(r, strings.TrimSuffix(name, ":1"))
+	return i, ok && visible(i, c)
 }
 
 // images walks what the caller may see in the order of ids, the catalogue's too.
