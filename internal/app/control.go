@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
@@ -27,7 +28,7 @@ func (e *engine) Health() any {
 	}
 	h.Root = e.inside.Root
 	h.Instances = e.guests.Len()
-	h.Notes = append(h.Notes, e.guests.Notes()...)
+	h.Notes = slices.Concat(e.notes, e.guests.Notes())
 	if err := e.nodes.Failing(); err != nil {
 		h.Problem = err.Error()
 	}

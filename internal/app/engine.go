@@ -59,6 +59,8 @@ type engine struct {
 	guests *guests.Guests
 	nodes  *reconcile.Reconciler
 
+	notes []string // what does not work here, and why
+
 	end  context.CancelCauseFunc
 	once sync.Once
 }
@@ -178,7 +180,13 @@ func (e *engine) packets() error {
 	if err != nil {
 		return err
 	}
-	if e.guests, err = guests.New(host, run, data); err != nil {
+	var bounds guests.Limits
+	if l, err := world.NewLimits(e.inside); err != nil {
+		e.notes = append(e.notes, "memory of instances is not limited: "+err.Error())
+	} else {
+		bounds = limits{l}
+	}
+	if e.guests, err = guests.New(host, bounds, run, data); err != nil {
 		return err
 	}
 	secret, err := e.secret()
@@ -197,6 +205,17 @@ func (e *engine) packets() error {
 	}, e.inside.Stored)
 	e.nodes = reconcile.New(reconcile.Config{Store: e.store, Kernel: e.kernel, Services: services, Host: e.guests, Log: e.log})
 	return nil
+}
+
+// limits gives the world's control groups to the instances.
+type limits struct{ *world.Limits }
+
+func (l limits) Group(id string, pids int, memory int64) (guests.Group, error) {
+	g, err := l.Limits.Group(id, pids, memory)
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // metadata has no packets to serve.

@@ -40,9 +40,6 @@ func Up(ctx context.Context, o cli.UpOptions, ready func(string)) error {
 	if o.NoPackets {
 		return alone(ctx, set, l, ready)
 	}
-	if err := world.Probe(); err != nil {
-		return err
-	}
 	f, err := l.(*net.TCPListener).File()
 	if err != nil {
 		return fmt.Errorf("handing down the listener: %w", err)
@@ -54,6 +51,7 @@ func Up(ctx context.Context, o cli.UpOptions, ready func(string)) error {
 	w, err := world.Start(world.Config{
 		Listeners: map[string]*os.File{"api": f},
 		RunDir:    set.runDir(),
+		Keep:      set.keep(),
 		Env:       []string{settingsEnv + "=" + string(text)},
 		Grace:     stopTime,
 		Stderr:    os.Stderr,
@@ -133,6 +131,14 @@ func (s settings) runDir() string {
 		return filepath.Join(s.Data, "run")
 	}
 	return ""
+}
+
+// keep are the paths outside that the engine needs.
+func (s settings) keep() []string {
+	if s.Data == "" {
+		return nil
+	}
+	return []string{s.Data}
 }
 
 // openAPI opens the API's address; only loopback is taken, because the API is

@@ -29,9 +29,22 @@ import (
 // grace is how long the processes of an instance have to end by themselves.
 const grace = 5 * time.Second
 
+// Limits bounds what the processes of an instance may use.
+type Limits interface {
+	// Group makes the limits of an instance: processes, and memory in bytes.
+	Group(id string, pids int, memory int64) (Group, error)
+}
+
+// Group is the limits of one instance.
+type Group interface {
+	Add(pid int) error
+	Remove() error
+}
+
 // Guests is the reconciler's Host.
 type Guests struct {
 	host    *sandbox.Host
+	limits  Limits // nil: processes are bounded by a resource limit alone, memory is not
 	runDir  string
 	dataDir string
 
@@ -41,9 +54,9 @@ type Guests struct {
 }
 
 // New makes the host of instances. runDir lives as long as the world, dataDir
-// holds disks, images and console logs.
-func New(host *sandbox.Host, runDir, dataDir string) (*Guests, error) {
-	g := &Guests{host: host, runDir: filepath.Join(runDir, "boots"), dataDir: dataDir, running: map[string]*guest{}, changed: make(chan struct{})}
+// holds disks, images and console logs. limits may be nil.
+func New(host *sandbox.Host, limits Limits, runDir, dataDir string) (*Guests, error) {
+	g := &Guests{host: host, limits: limits, runDir: filepath.Join(runDir, "boots"), dataDir: dataDir, running: map[string]*guest{}, changed: make(chan struct{})}
 	for _, dir := range []string{g.runDir, filepath.Join(dataDir, "console"), filepath.Join(dataDir, "images")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("making %s: %w", dir, err)
@@ -57,7 +70,8 @@ type guest struct {
 	all   *Guests
 	sb    *sandbox.Sandbox
 	boots uint64
-	let   bool // it was let go; under all.mu
+	let   bool  // it was let go; under all.mu
+	group Group // nil: none, or made by a former engine
 }
 
 func (g *guest) Boots() uint64           { return g.boots }
@@ -101,6 +115,12 @@ func (g *guest) Cause() lifecycle.Cause {
 
 func (g *guest) Release() {
 	_ = g.sb.Close()
+	if g.group == nil && g.all.limits != nil {
+		g.group, _ = g.all.limits.Group(g.sb.ID(), 0, 0) // finds the one that is there
+	}
+	if g.group != nil {
+		_ = g.group.Remove() // with processes in it, it stays until the world's end
+	}
 	g.all.mu.Lock()
 	defer g.all.mu.Unlock()
 	if g.all.running[g.sb.ID()] == g {
@@ -162,7 +182,33 @@ func (g *Guests) Create(_ context.Context, snap *state.Snapshot, key state.Key) 
 	if err != nil {
 		return nil, err
 	}
-	return g.keep(sb, i.Boots), nil
+	guest := g.keep(sb, i.Boots)
+	if g.limits != nil {
+		if err := g.confine(guest, i.InstanceType, spec.PIDs); err != nil {
+			_ = sb.Kill()
+			guest.Release()
+			return nil, err
+		}
+	}
+	return guest, nil
+}
+
+// confine puts the instance's init, and so all that it starts, under the limits
+// of its type.
+func (g *Guests) confine(guest *guest, instanceType string, pids int) error {
+	memory := int64(1 << 30)
+	if t, ok := catalog.Lookup(instanceType); ok {
+		memory = t.MemoryMiB << 20
+	}
+	group, err := g.limits.Group(guest.sb.ID(), pids, memory)
+	if err != nil {
+		return fmt.Errorf("limiting %s: %w", guest.sb.ID(), err)
+	}
+	guest.group = group
+	if err := group.Add(guest.sb.Pid()); err != nil {
+		return fmt.Errorf("limiting %s: %w", guest.sb.ID(), err)
+	}
+	return nil
 }
 
 // Destroy implements reconcile.Host.
