@@ -7,7 +7,6 @@ package awserr
 import (
 	"errors"
 	"fmt"
-	"net/http"
 )
 
 // Error is what a caller of the API sees. Values are not changed once made.
@@ -49,7 +48,7 @@ func (e *Error) WithStatus(status int) *Error {
 }
 
 // Sender says whether the fault is the caller's ("Sender" in the query protocol).
-func (e *Error) Sender() bool { return e.Status < http.StatusInternalServerError }
+func (e *Error) Sender() bool { return e.Status < 500 }
 
 // As finds an *Error in err's chain.
 func As(err error) (*Error, bool) {
@@ -90,18 +89,18 @@ func Is(err error, codes ...string) bool {
 func Status(code string) int {
 	switch code {
 	case "AuthFailure":
-		return http.StatusUnauthorized
+		return 401
 	case "UnauthorizedOperation", "OptInRequired", "AccessDenied", "Blocked", "PendingVerification",
 		"IncompleteSignature", "InvalidClientTokenId", "MissingAuthenticationToken", "SignatureDoesNotMatch", "ExpiredToken":
-		return http.StatusForbidden
+		return 403
 	case "DryRunOperation":
-		return http.StatusPreconditionFailed
+		return 412
 	case "RequestEntityTooLarge":
-		return http.StatusRequestEntityTooLarge
+		return 413
 	case "InternalError", "InternalFailure":
-		return http.StatusInternalServerError
+		return 500
 	case "RequestLimitExceeded", "Unavailable", "ServiceUnavailable", "InsufficientInstanceCapacity", "InsufficientAddressCapacity":
-		return http.StatusServiceUnavailable
+		return 503
 	}
-	return http.StatusBadRequest
+	return 400
 }
