@@ -7,12 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -91,40 +87,22 @@ func sendKill(pidfd *os.File) error {
 	return errors.Join(err, sent)
 }
 
-// follow waits for the end of an init that is not our child.
+// follow waits for the end of an init that is not our child. Its wait status is
+// for its parent to read, the world's process 1; what a pidfd tells of it (since
+// Linux 6.15) is the status of one thread, which a reboot(2) does not reach
+// reliably.
 func (s *Sandbox) follow(pidfd *os.File) {
 	defer pidfd.Close()
 	raw, err := pidfd.SyscallConn()
 	if err != nil {
 		return
 	}
-	var status syscall.WaitStatus
-	wait := func(event int16) {
-		_ = raw.Read(func(fd uintptr) bool {
-			poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			if n, _ := unix.Poll(poll, 0); n < 1 || poll[0].Revents&event == 0 {
-				return false
-			}
-			status = exitOf(fd)
-			return true
-		})
-	}
-	wait(unix.POLLIN)
-	if status == 0 && !s.explained() {
-		// Its wait status is for its parent to read, the world's process 1. When
-		// that has happened, newer kernels give it to the pidfd too.
-		_ = pidfd.SetReadDeadline(time.Now().Add(time.Second))
-		wait(unix.POLLHUP)
-	}
-	s.ended(status)
-}
-
-// explained tells whether the cause of the end is known without a wait status.
-func (s *Sandbox) explained() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	info, err := os.Stat(filepath.Join(s.dir, "exit"))
-	return s.killed || err == nil && info.Size() > 0
+	_ = raw.Read(func(fd uintptr) bool {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, _ := unix.Poll(poll, 0)
+		return n > 0
+	})
+	s.ended(0)
 }
 
 // pidOf gives the number of a pidfd's process in this pid namespace, 0 if it
@@ -141,26 +119,4 @@ func pidOf(pidfd int) int {
 		}
 	}
 	return 0
-}
-
-// exitOf gives the wait status of a process that has ended and been reaped; 0
-// where the kernel (before 6.15) does not tell, or its parent is still to reap
-// it. struct pidfd_info and PIDFD_GET_INFO are in linux/pidfd.h.
-func exitOf(pidfd uintptr) syscall.WaitStatus {
-	var info struct {
-		mask, cgroup uint64
-		ids          [11]uint32
-		exit         int32
-	}
-	const (
-		wantExit = 1 << 3                                                      // PIDFD_INFO_EXIT
-		request  = 3<<30 | 64<<16 | 0xff<<8 | 11                               // _IOWR(0xff, 11, 64 bytes)
-		_        = uint(unsafe.Sizeof(info)-64) + uint(64-unsafe.Sizeof(info)) // 64 bytes it is
-	)
-	info.mask = wantExit
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, pidfd, request, uintptr(unsafe.Pointer(&info)))
-	if errno != 0 || info.mask&wantExit == 0 {
-		return 0
-	}
-	return syscall.WaitStatus(info.exit)
 }

@@ -82,7 +82,7 @@ const (
 	Shutdown Cause = "shutdown" // Shutdown was called
 	Reboot   Cause = "reboot"   // Reboot was called, or an order from inside: start it again
 	PowerOff Cause = "poweroff" // an order from inside
-	Killed   Cause = "killed"   // init was killed: Kill, or the kernel
+	Killed   Cause = "killed"   // init was killed: Kill, or the kernel; of an adopted instance also a bare reboot(2)
 	Failed   Cause = "failed"   // init could not set the instance up: see Exit.Err
 )
 
