@@ -86,6 +86,8 @@ func TestParse(t *testing.T) {
 		"bad owner":     {`{"ImageId":"ami-12345678","Name":"mine","OwnerId":"me"}`, "OwnerId"},
 		"architecture":  {`{"ImageId":"ami-12345678","Name":"mine","Architecture":"vax"}`, "Architecture"},
 		"relative path": {`{"ImageId":"ami-12345678","Name":"mine","path":"here"}`, "absolute"},
+		"parameter":     {`{"ImageId":"ami-12345678","Name":"mine","Parameters":["/mine"]}`, "/aws/service/"},
+		"parameters":    {`{"ImageId":"ami-12345678","Name":"mine","Parameters":["` + strings.Repeat(`a","`, 50) + `a"]}`, "at most 50"},
 		"size":          {`{"ImageId":"ami-12345678","Name":"mine","VolumeSize":-1}`, "VolumeSize"},
 		"unknown field": {`{"ImageId":"ami-12345678","Nmae":"mine"}`, "Nmae"},
 		"twice":         {entry + entry, "twice"},

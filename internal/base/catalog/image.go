@@ -29,7 +29,9 @@ type Image struct {
 	// Path is a directory or OCI layout of this machine to boot from; empty: the
 	// machine's own root.
 	Path       string   `json:"path"`
-	Parameters []string // names of SSM public parameters that give its id
+	// Parameters are names of SSM public parameters that give its id, below
+	// /aws/service/; where several images have one, the newest gives it.
+	Parameters []string
 }
 
 // Account numbers under which the public images are looked up.
@@ -41,9 +43,13 @@ const (
 // maxImages bounds one list from outside.
 const maxImages = 10000
 
+// maxParameters bounds the names of one image.
+const maxParameters = 50
+
 var (
 	imageID   = regexp.MustCompile(`^ami-([0-9a-f]{8}|[0-9a-f]{17})$`)
 	accountID = regexp.MustCompile(`^[0-9]{12}$`)
+	parameter = regexp.MustCompile(`^/aws/service(/[A-Za-z0-9_.-]+)+$`)
 	imageName = regexp.MustCompile(`^[-A-Za-z0-9()\[\] ./'@_]{3,128}$`)
 )
 
@@ -135,6 +141,13 @@ func (i *Image) complete() error {
 		return fmt.Errorf("the VolumeSize %d must be 1 to 16384 (GiB)", i.VolumeSize)
 	case i.Path != "" && !path.IsAbs(i.Path):
 		return fmt.Errorf("the path %q must be absolute", i.Path)
+	case len(i.Parameters) > maxParameters:
+		return fmt.Errorf("it has %d Parameters, at most %d are taken", len(i.Parameters), maxParameters)
+	}
+	for _, p := range i.Parameters {
+		if !parameter.MatchString(p) || len(p) > 1011 {
+			return fmt.Errorf("the name %q in Parameters must be a path below /aws/service/ of letters, digits and .-_", p)
+		}
 	}
 	return nil
 }
