@@ -28,7 +28,7 @@ type Image struct {
 	ImdsSupport    string // "v2.0": instances require tokens by default
 	// Path is a directory or OCI layout of this machine to boot from; empty: the
 	// machine's own root.
-	Path       string   `json:"path"`
+	Path string `json:"path"`
 	// Parameters are names of SSM public parameters that give its id, below
 	// /aws/service/; where several images have one, the newest gives it.
 	Parameters []string
