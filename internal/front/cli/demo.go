@@ -258,9 +258,16 @@ func (s *story) play() error {
 	}
 
 	name := "ip-" + strings.ReplaceAll(s.ids["ip-db"], ".", "-") + ".ec2.internal"
-	get := "localvpc guest get -m 5 http://" + name + "/say-hello?name=Angela"
+	url := "http://" + name + "/say-hello?name=Angela"
+	get := "localvpc guest get -m %d "
+	patient := "localvpc guest get --wait 20 -m 5 " + url
+	if code, _, err := s.run("app", []string{"sh", "-c", "command -v curl"}); err == nil && code == 0 {
+		get = "curl -sS -m %d "
+		patient = "curl -sS -m 5 --retry 20 --retry-delay 1 --retry-connrefused " + url
+	}
+	get += url
 	s.say("app reaches db by its internal DNS name, because it is a member of app.")
-	if err := s.expect("app", strings.Replace(get, "-m 5", "--wait 20 -m 5", 1), 0, "Hello, Angela!"); err != nil {
+	if err := s.expect("app", patient, 0, "Hello, Angela!"); err != nil {
 		return err
 	}
 	if err := s.explain("app", "db", true); err != nil {
@@ -274,7 +281,7 @@ func (s *story) play() error {
 	}); err != nil {
 		return err
 	}
-	if err := s.expect("app", strings.Replace(get, "-m 5", "-m 1", 1), 28, ""); err != nil {
+	if err := s.expect("app", fmt.Sprintf(get, 1), 28, ""); err != nil {
 		return err
 	}
 	if err := s.explain("app", "db", false); err != nil {
@@ -285,7 +292,7 @@ func (s *story) play() error {
 	if err := s.make("", authorizeCommand, authorize); err != nil {
 		return err
 	}
-	return s.expect("app", get, 0, "Hello, Angela!")
+	return s.expect("app", fmt.Sprintf(get, 5), 0, "Hello, Angela!")
 }
 
 // image is the id of the default image.
