@@ -23,7 +23,7 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	id := w.Header().Get("x-amzn-RequestId")
 	req, err := proto.ReadRequest(r, maxBody)
 	if err != nil {
-		s.fail(w, s.cfg.Services[0].API, id, "", err)
+		s.fail(w, s.fallback(r.Header).API, id, "", err)
 		return
 	}
 	svc, cred, err := s.route(req)
@@ -63,10 +63,31 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	s.cfg.Log.Debug("served", "service", svc.API.Service, "action", action, "region", caller.Region, "account", caller.Account, "request", id, "took", time.Since(start))
 }
 
-// route finds the service by the signature's scope, and for one that has several
-// versions or for unsigned requests by Version and Action.
+// fallback is the service in whose protocol a request is refused that is for
+// none: the caller cannot read another's.
+func (s *Server) fallback(h http.Header) Service {
+	if target := h.Get(proto.TargetHeader); target != "" {
+		name, _, _ := strings.Cut(target, ".")
+		other := -1
+		for i, svc := range s.cfg.Services {
+			if svc.API.Target == name {
+				return svc
+			}
+			if other < 0 && svc.API.Target != "" {
+				other = i
+			}
+		}
+		if other >= 0 {
+			return s.cfg.Services[other]
+		}
+	}
+	return s.cfg.Services[0]
+}
+
+// route finds the service by the signature's scope; unsigned requests by
+// X-Amz-Target, else by Version and Action.
 func (s *Server) route(req *proto.Request) (Service, sigv4.Credential, error) {
-	fallback := s.cfg.Services[0]
+	fallback := s.fallback(req.Header)
 	cred, err := sigv4.Parse(req.Header, req.RawQuery)
 	if err != nil {
 		return fallback, cred, err
@@ -78,6 +99,9 @@ func (s *Server) route(req *proto.Request) (Service, sigv4.Credential, error) {
 	}
 	if cred.Service != "" {
 		return fallback, cred, awserr.New("InvalidAction", "The service %s is not offered at this endpoint.", awserr.Clip(cred.Service))
+	}
+	if fallback.API.Target != "" {
+		return fallback, cred, nil // whose Action says whether it is meant
 	}
 	form, err := req.Form()
 	if err != nil {
@@ -143,12 +167,13 @@ func regionOfHost(host string) string {
 }
 
 func (s *Server) fail(w http.ResponseWriter, api *proto.API, id, action string, err error) {
-	e := awserr.From(err)
+	e := api.Protocol.Spell(awserr.From(err))
 	if cause := errors.Unwrap(e); cause != nil || !e.Sender() {
 		s.cfg.Log.Warn("a request failed", "action", action, "request", id, "error", e, "cause", cause)
 	}
 	var body bytes.Buffer
 	api.Protocol.EncodeError(&body, api, id, e)
+	api.Protocol.ErrorHeader(w.Header(), e)
 	s.send(w, api, e.Status, &body)
 }
 
