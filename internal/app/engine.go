@@ -19,6 +19,7 @@ import (
 	"time"
 
 	wireec2 "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	wiressm "github.com/localvpc/localvpc/internal/aws/wire/ssm"
 	wirests "github.com/localvpc/localvpc/internal/aws/wire/sts"
 	"github.com/localvpc/localvpc/internal/base/awsregion"
 	"github.com/localvpc/localvpc/internal/base/catalog"
@@ -35,6 +36,7 @@ import (
 	"github.com/localvpc/localvpc/internal/node/world"
 	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/service/ec2"
+	"github.com/localvpc/localvpc/internal/service/ssm"
 	"github.com/localvpc/localvpc/internal/service/sts"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -271,6 +273,7 @@ func (e *engine) api() error {
 	e.server = apiserver.New(apiserver.Config{
 		Services: []apiserver.Service{
 			{API: wireec2.API, Signing: "ec2", Actions: byName(compute.Actions())},
+			{API: wiressm.API, Signing: "ssm", Actions: byName(ssm.New().Actions())},
 			{API: wirests.API, Signing: "sts", Actions: byName(sts.New(sts.Config{Account: e.set.Account}).Actions())},
 		},
 		Runner: e.runner, Control: e, Account: e.set.Account, Region: "us-east-1",
