@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Bolt is the Log kept in one bbolt file: a bucket per table with the value
@@ -21,16 +23,47 @@ var (
 	indexKey   = []byte("index")
 )
 
-// OpenBolt opens or makes the file; another running localvpc holds its lock.
-func OpenBolt(path string) (*Bolt, error) {
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: 2 * time.Second, NoFreelistSync: true, FreelistType: bolt.FreelistMapType})
-	if errors.Is(err, bolt.ErrTimeout) {
+// DamagedError says that a journal does not hold what was written to it.
+type DamagedError struct {
+	Path string
+	Err  error
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("the journal %s is damaged (%v): put a copy of it in its place, or choose another --data", e.Path, e.Err)
+}
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// lockTime is how long OpenBolt waits for an engine that is just ending.
+const lockTime = 2 * time.Second
+
+// OpenBolt opens or makes the file; another running localvpc holds its lock. The
+// list of free pages is kept in the file: finding them by a walk, in a goroutine
+// of bbolt's own, would end the process over a damaged page.
+func OpenBolt(path string) (b *Bolt, err error) {
+	defer guard(path, &err)()
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTime, FreelistType: bolt.FreelistMapType})
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("opening %s: another localvpc uses this data directory; stop it with 'localvpc down' or choose another --data", path)
-	}
-	if err != nil {
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
+		return nil, &DamagedError{path, err}
+	case err != nil:
 		return nil, fmt.Errorf("opening the journal %s: %w", path, err)
 	}
 	return &Bolt{db}, nil
+}
+
+// guard makes what a damaged file does to its reader an error: bbolt panics over
+// a page that makes no sense, and the processor over one that is not there.
+func guard(path string, err *error) func() {
+	faults := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(faults)
+		if v := recover(); v != nil {
+			*err = &DamagedError{path, fmt.Errorf("%v", v)}
+		}
+	}
 }
 
 // Write implements Log.
@@ -70,18 +103,27 @@ func (b *Bolt) Write(commits []Commit) error {
 }
 
 // Load implements Log.
-func (b *Bolt) Load(row func(table string, value []byte) error) (index uint64, err error) {
+func (b *Bolt) Load(row func(table string, key, value []byte) error) (index uint64, err error) {
+	defer guard(b.db.Path(), &err)()
 	err = b.db.View(func(tx *bolt.Tx) error {
 		if meta := tx.Bucket(metaBucket); meta != nil {
-			if v := meta.Get(indexKey); len(v) == 8 {
-				index = binary.BigEndian.Uint64(v)
+			v := meta.Get(indexKey)
+			if len(v) != 8 {
+				return &DamagedError{b.db.Path(), errors.New("it lacks the index of its last commit")}
 			}
+			index = binary.BigEndian.Uint64(v)
 		}
 		return tx.ForEach(func(name []byte, bucket *bolt.Bucket) error {
 			if string(name) == string(metaBucket) {
 				return nil
 			}
-			return bucket.ForEach(func(_, value []byte) error { return row(string(name), value) })
+			return bucket.ForEach(func(key, value []byte) error {
+				err := row(string(name), key, value)
+				if errors.Is(err, errRow) {
+					return &DamagedError{b.db.Path(), err}
+				}
+				return err
+			})
 		})
 	})
 	return index, err

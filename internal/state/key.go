@@ -6,10 +6,7 @@
 // after its journal has made it durable.
 package state
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Key identifies a resource: AWS ids are looked up within an account and a
 // Region, never across. Global resources have an empty Region.
@@ -36,11 +33,6 @@ func (k Key) bytes() []byte {
 func (s Scope) prefix() []byte {
 	b := make([]byte, 0, len(s.Account)+len(s.Region)+2)
 	return append(append(append(append(b, s.Account...), 0), s.Region...), 0)
-}
-
-func parseKey(b []byte) Key {
-	parts := strings.SplitN(string(b), "\x00", 4)
-	return Key{parts[0], parts[1], parts[2]}
 }
 
 // Tag is one tag; Tags keep the order in which they were given.

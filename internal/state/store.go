@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +15,10 @@ import (
 
 // Log makes commits durable. Write returns when all of them are; it is never
 // called twice at once. Load gives the rows that were written, as table name,
-// and encoded value, and the index of the last commit.
+// key and encoded value, and the index of the last commit.
 type Log interface {
 	Write([]Commit) error
-	Load(row func(table string, value []byte) error) (index uint64, err error)
+	Load(row func(table string, key, value []byte) error) (index uint64, err error)
 	Close() error
 }
 
@@ -37,6 +38,7 @@ type Store struct {
 
 	write sync.Mutex // serialises transactions
 	last  uint64     // index of the last transaction, published or not
+	tail  *outcome   // of that transaction; nil when it was loaded
 	ended bool       // Close was called
 
 	published atomic.Pointer[Snapshot]
@@ -52,8 +54,17 @@ type Store struct {
 type pending struct {
 	commit  Commit
 	snap    *Snapshot
-	durable chan error
+	outcome *outcome
 }
+
+// outcome of a commit: err may be read when done is closed.
+type outcome struct {
+	done chan struct{}
+	err  error
+}
+
+// errRow is a row that cannot be what was put.
+var errRow = errors.New("a row cannot be read")
 
 // ErrClosed is returned for a transaction on a closed store.
 var ErrClosed = errors.New("the store is closed")
@@ -79,14 +90,17 @@ func Open(cfg Config) (*Store, error) {
 	}
 	if cfg.Log != nil {
 		txn := db.Txn(true)
-		s.last, err = cfg.Log.Load(func(name string, value []byte) error {
+		s.last, err = cfg.Log.Load(func(name string, key, value []byte) error {
 			t, ok := byName[name]
 			if !ok {
-				return fmt.Errorf("the journal has a table %q that this version does not know", name)
+				return fmt.Errorf("the journal has a table %q that this version does not know; use the newer localvpc that wrote it, or choose another --data", name)
 			}
 			row, err := t.decode(value)
 			if err != nil {
-				return err
+				return fmt.Errorf("%w: %w", errRow, err)
+			}
+			if k := row.meta().Key; !bytes.Equal(k.bytes(), key) {
+				return fmt.Errorf("%w: %s %s is kept under the key %q", errRow, name, k, key)
 			}
 			return txn.Insert(name, row)
 		})
@@ -106,54 +120,55 @@ func (s *Store) Snapshot() *Snapshot { return s.published.Load() }
 
 // Write runs fn in a transaction. When fn returns an error nothing is changed
 // and Write returns that error. Otherwise Write returns when the commit is
-// durable and published, with its index; a transaction that changes nothing has
-// the index of the last one.
+// durable and published, with its index. A transaction that changes nothing has
+// the index of the last one and waits for it too: what it has read there may be
+// what its caller is told.
 func (s *Store) Write(ctx context.Context, fn func(*Tx) error) (uint64, error) {
-	p, index, err := s.apply(fn)
-	if err != nil || p.durable == nil {
+	o, index, err := s.apply(fn)
+	if err != nil || o == nil {
 		return index, err
 	}
 	select {
-	case err := <-p.durable:
-		return index, err
+	case <-o.done:
+		return index, o.err
 	case <-ctx.Done():
 		// The commit is on its way and cannot be taken back.
 		return index, fmt.Errorf("waiting for the journal: %w", ctx.Err())
 	}
 }
 
-func (s *Store) apply(fn func(*Tx) error) (pending, uint64, error) {
+func (s *Store) apply(fn func(*Tx) error) (*outcome, uint64, error) {
 	s.write.Lock()
 	defer s.write.Unlock()
 	if s.ended {
-		return pending{}, 0, ErrClosed
+		return nil, 0, ErrClosed
 	}
 	if err := s.failed.Load(); err != nil {
-		return pending{}, 0, *err
+		return nil, 0, *err
 	}
 	txn := s.db.Txn(true)
 	txn.TrackChanges()
 	defer txn.Abort() // does nothing after Commit
 	tx := &Tx{txn: txn, now: s.cfg.Now().UTC().Truncate(time.Millisecond), rand: s.cfg.Rand}
 	if err := fn(tx); err != nil {
-		return pending{}, 0, err
+		return nil, 0, err
 	}
 	changes := changesOf(txn)
 	if len(changes) == 0 {
-		return pending{}, s.last, nil
+		return s.tail, s.last, nil
 	}
 	txn.Commit()
 	s.last++
 	if s.cfg.DetectMutations {
 		s.remember(changes)
 	}
-	p := pending{
+	s.tail = &outcome{done: make(chan struct{})}
+	s.queue <- pending{
 		commit:  Commit{Index: s.last, Time: tx.now, Changes: changes},
 		snap:    &Snapshot{Index: s.last, txn: s.db.Txn(false)},
-		durable: make(chan error, 1),
+		outcome: s.tail,
 	}
-	s.queue <- p
-	return p, s.last, nil
+	return s.tail, s.last, nil
 }
 
 // publish makes waiting commits durable together (group commit), then visible.
@@ -189,11 +204,13 @@ func (s *Store) publish() {
 			err = fmt.Errorf("writing the journal (free disk space and restart localvpc): %w", err)
 			s.failed.CompareAndSwap(nil, &err)
 		} else {
-			s.published.Store(batch[len(batch)-1].snap)
-			s.deliver(commits)
+			snap := batch[len(batch)-1].snap
+			s.published.Store(snap)
+			s.deliver(commits, snap)
 		}
 		for _, p := range batch {
-			p.durable <- err
+			p.outcome.err = err
+			close(p.outcome.done)
 		}
 	}
 }

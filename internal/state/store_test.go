@@ -165,9 +165,9 @@ func TestSubscribersGetEveryCommitInOrder(t *testing.T) {
 
 type brokenLog struct{ Log }
 
-func (brokenLog) Load(func(string, []byte) error) (uint64, error) { return 0, nil }
-func (brokenLog) Write([]Commit) error                            { return errors.New("disk full") }
-func (brokenLog) Close() error                                    { return nil }
+func (brokenLog) Load(func(string, []byte, []byte) error) (uint64, error) { return 0, nil }
+func (brokenLog) Write([]Commit) error                                    { return errors.New("disk full") }
+func (brokenLog) Close() error                                            { return nil }
 
 func TestAWriteThatCannotBeKeptIsNotPublished(t *testing.T) {
 	s := open(t, brokenLog{})

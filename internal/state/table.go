@@ -90,7 +90,7 @@ func (t *Table[T]) Delete(tx *Tx, k Key) {
 type table interface {
 	Name() string
 	schema() *memdb.TableSchema
-	decode([]byte) (any, error)
+	decode([]byte) (Resource, error)
 	clear(*Tx)
 }
 
@@ -104,12 +104,12 @@ func (t *Table[T]) schema() *memdb.TableSchema {
 	return s
 }
 
-func (t *Table[T]) decode(b []byte) (any, error) {
+func (t *Table[T]) decode(b []byte) (Resource, error) {
 	row := new(T)
 	if err := json.Unmarshal(b, row); err != nil {
 		return nil, fmt.Errorf("decoding a row of %s: %w", t.name, err)
 	}
-	return row, nil
+	return any(row).(Resource), nil
 }
 
 func (t *Table[T]) clear(tx *Tx) {

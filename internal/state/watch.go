@@ -16,6 +16,7 @@ type Subscription struct {
 	store *Store
 	mu    sync.Mutex
 	queue []Commit
+	snap  *Snapshot // after the last commit that was delivered
 	lost  bool
 	ended bool
 	wake  chan struct{}
@@ -26,14 +27,19 @@ func (s *Store) Subscribe() (*Snapshot, *Subscription) {
 	s.watch.Lock()
 	defer s.watch.Unlock()
 	sub := &Subscription{store: s, wake: make(chan struct{}, 1)}
-	s.readers[sub] = struct{}{}
+	select {
+	case <-s.done: // Close has told the others
+		sub.ended = true
+	default:
+		s.readers[sub] = struct{}{}
+	}
 	return s.Snapshot(), sub
 }
 
 // deliver is called with commits that have just been published. Taking the lock
 // after publishing may hand a new subscriber commits that its snapshot has
 // already; Next drops them by index.
-func (s *Store) deliver(commits []Commit) {
+func (s *Store) deliver(commits []Commit, snap *Snapshot) {
 	s.watch.Lock()
 	defer s.watch.Unlock()
 	for sub := range s.readers {
@@ -43,6 +49,7 @@ func (s *Store) deliver(commits []Commit) {
 		} else if !sub.lost {
 			sub.queue = append(sub.queue, commits...)
 		}
+		sub.snap = snap
 		sub.mu.Unlock()
 		sub.signal()
 	}
@@ -56,12 +63,14 @@ func (sub *Subscription) signal() {
 }
 
 // Next waits for commits after index and returns all that are there, with the
-// snapshot that holds them. lost means that some were dropped: take everything
-// from the snapshot.
+// snapshot after the last of them: no later one, so that whoever goes on from
+// the snapshot's index misses nothing. lost means that some were dropped: take
+// everything from the snapshot.
 func (sub *Subscription) Next(ctx context.Context, index uint64) (commits []Commit, snap *Snapshot, lost bool, err error) {
 	for {
 		sub.mu.Lock()
 		queue := sub.queue
+		snap = sub.snap
 		lost, sub.queue, sub.lost = sub.lost, nil, false
 		ended := sub.ended
 		sub.mu.Unlock()
@@ -69,7 +78,7 @@ func (sub *Subscription) Next(ctx context.Context, index uint64) (commits []Comm
 			queue = queue[1:]
 		}
 		if lost || len(queue) > 0 {
-			return queue, sub.store.Snapshot(), lost, nil
+			return queue, snap, lost, nil
 		}
 		if ended {
 			return nil, nil, false, ErrClosed
