@@ -32,8 +32,8 @@ func apiRows(ctx context.Context, b *bench) ([]row, error) {
 	} else {
 		m = nil
 	}
-	var ours, theirs []float64
-	var slow []float64
+	var ours, theirs, slow []float64
+	var ownCost, otherCost []float64
 	err = b.with(func(p *program) error {
 		own, err := newMix(p.addr)
 		if err != nil {
@@ -46,18 +46,18 @@ func apiRows(ctx context.Context, b *bench) ([]row, error) {
 			}
 		}
 		for range b.times(5) {
-			rate, took, err := own.load(ctx, pick(b, 4*time.Second, time.Second))
+			rate, cost, took, err := own.load(ctx, p.cmd.Process.Pid, pick(b, 4*time.Second, time.Second))
 			if err != nil {
 				return err
 			}
-			ours, slow = append(ours, rate), append(slow, took...)
+			ours, ownCost, slow = append(ours, rate), append(ownCost, cost), append(slow, took...)
 			if other == nil {
 				continue
 			}
-			if rate, _, err = other.load(ctx, pick(b, 6*time.Second, 2*time.Second)); err != nil {
+			if rate, cost, _, err = other.load(ctx, m.cmd.Process.Pid, pick(b, 6*time.Second, 2*time.Second)); err != nil {
 				return fmt.Errorf("moto: %w", err)
 			}
-			theirs = append(theirs, rate)
+			theirs, otherCost = append(theirs, rate), append(otherCost, cost)
 		}
 		return nil
 	}, "--data", dir, "--quotas", "off")
@@ -66,6 +66,7 @@ func apiRows(ctx context.Context, b *bench) ([]row, error) {
 	}
 	rows := []row{
 		{measure: "operations per second", value: median(ours), unit: "/s", of: "moto", target: ratioAtLeast(20)},
+		{measure: "CPU time of the server per operation", value: median(ownCost), unit: "ms", of: "moto"},
 		{measure: "time of an operation, p50", value: median(slow), unit: "ms"},
 		{measure: "time of an operation, p99", value: quantile(slow, 0.99), unit: "ms"},
 	}
@@ -73,6 +74,7 @@ func apiRows(ctx context.Context, b *bench) ([]row, error) {
 		rows[0].note = errNoMoto.Error()
 	} else {
 		rows[0].yard, rows[0].ratio = median(theirs), median(ratios(ours, theirs))
+		rows[1].yard, rows[1].ratio = median(otherCost), median(ratios(ownCost, otherCost))
 	}
 	if !b.onDisk() {
 		rows[0].note += " the directory is not on a disk: choose one with -dir"
@@ -115,9 +117,14 @@ func newMix(addr string) (*mix, error) {
 	return m, nil
 }
 
-// load runs the clients for d and gives the operations per second and the times
-// of all of them in milliseconds.
-func (m *mix) load(ctx context.Context, d time.Duration) (rate float64, took []float64, err error) {
+// load runs the clients for d and gives the operations per second, the CPU time
+// in milliseconds that the server, a process and all below it, used for each, and
+// the times of all of them in milliseconds.
+func (m *mix) load(ctx context.Context, server int, d time.Duration) (rate, cost float64, took []float64, err error) {
+	before, err := cpuOf(server)
+	if err != nil {
+		return 0, 0, nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	times, errs := make([][]float64, clients), make([]error, clients)
@@ -137,7 +144,9 @@ func (m *mix) load(ctx context.Context, d time.Duration) (rate float64, took []f
 	for _, t := range times {
 		took = append(took, t...)
 	}
-	return float64(len(took)) / seconds, took, errors.Join(errs...)
+	after, err := cpuOf(server)
+	n := float64(len(took))
+	return n / seconds, (after - before) * 1000 / n, took, errors.Join(append(errs, err)...)
 }
 
 // session is ten operations: four that look, six that change. It leaves nothing.

@@ -20,6 +20,7 @@ type pathSide struct {
 // load is one way to use a path.
 type load struct {
 	command, unit string
+	place         string  // the server's CPU: the client's is the first
 	scale         float64 // from counts to the unit
 	both          bool    // the CPU time of both ends counts, otherwise the client's
 	name          string
@@ -27,9 +28,12 @@ type load struct {
 }
 
 var loads = []load{
-	{"stream", "GB", 1e-9, true, "throughput", 0.85},
-	{"connect", "k", 1e-3, false, "new connections", 0.7},
-	{"request", "k", 1e-3, false, "requests on one connection", 0},
+	{"stream", "GB", "last", 1e-9, true, "throughput", 0.85},
+	{"connect", "k", "last", 1e-3, false, "new connections apart", 0.7},
+	{"request", "k", "last", 1e-3, false, "requests on one connection apart", 0},
+	{"stream", "GB", "first", 1e-9, true, "throughput together", 0.85},
+	{"connect", "k", "first", 1e-3, false, "new connections together", 0.7},
+	{"request", "k", "first", 1e-3, false, "requests on one connection together", 0},
 }
 
 // flat is how much of its speed a path may lose between 10 rules and members and
@@ -63,6 +67,9 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 			add(fmt.Sprintf("%d rules, %d members", size[0], size[1]), client, server)
 		}
 		for _, s := range sides {
+			if _, err := s.client.say("pin first"); err != nil {
+				return err
+			}
 			if _, err := s.server.say("serve 9000"); err != nil {
 				return err
 			}
@@ -89,8 +96,8 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 		compare := func(a, b *pathSide, least float64, of string) row {
 			r := row{
 				measure: l.name + ": " + a.name, unit: l.unit + "/CPU s", of: of,
-				value: median(a.perCPU[l.command]), yard: median(b.perCPU[l.command]), ratio: median(ratios(a.perCPU[l.command], b.perCPU[l.command])),
-				note: fmt.Sprintf("wall clock: %s against %s %s/s, %s", number(median(a.wall[l.command])), number(median(b.wall[l.command])), l.unit, number(median(ratios(a.wall[l.command], b.wall[l.command])))),
+				value: median(a.perCPU[l.name]), yard: median(b.perCPU[l.name]), ratio: median(ratios(a.perCPU[l.name], b.perCPU[l.name])),
+				note: fmt.Sprintf("wall clock: %s against %s %s/s, %s", number(median(a.wall[l.name])), number(median(b.wall[l.name])), l.unit, number(median(ratios(a.wall[l.name], b.wall[l.name])))),
 			}
 			if least > 0 {
 				r.target = ratioAtLeast(least)
@@ -98,12 +105,15 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 			return r
 		}
 		plain, small, large := sides[0], sides[1], sides[2]
-		rows = append(rows, compare(small, plain, l.least, "plain"), compare(large, plain, l.least, "plain"), compare(large, small, flat, "at 10"))
+		rows = append(rows, compare(small, plain, l.least, "plain"), compare(large, plain, l.least, "plain"), compare(large, small, flat, "small VPC"))
 	}
 	return rows, nil
 }
 
 func (s *pathSide) measure(l load, seconds float64) error {
+	if _, err := s.server.say("pin %s", l.place); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
 	before, err := s.server.say("cpu")
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
@@ -121,8 +131,8 @@ func (s *pathSide) measure(l load, seconds float64) error {
 		used += after.CPU - before.CPU
 	}
 	amount := float64(r.Count) * l.scale
-	s.perCPU[l.command] = append(s.perCPU[l.command], amount/used)
-	s.wall[l.command] = append(s.wall[l.command], amount/r.Seconds)
+	s.perCPU[l.name] = append(s.perCPU[l.name], amount/used)
+	s.wall[l.name] = append(s.wall[l.name], amount/r.Seconds)
 	s.last = r
 	return nil
 }

@@ -188,7 +188,8 @@ func plainRouter(traffic string) error {
 			defer in.Close()
 			defer out.Close()
 			var err error
-			processes[i], err = os.StartProcess(traffic, []string{traffic}, &os.ProcAttr{Files: []*os.File{in, out, os.Stderr}})
+			processes[i], err = os.StartProcess(traffic, []string{traffic}, &os.ProcAttr{
+				Files: []*os.File{in, out, os.Stderr}, Sys: &syscall.SysProcAttr{Setsid: true}}) // the scheduler groups by session, and instances have their own
 			return err
 		})
 		if err != nil {

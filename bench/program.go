@@ -6,14 +6,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -128,70 +125,4 @@ func (p *program) exec(ctx context.Context, instance string, args ...string) *ex
 	cmd := exec.CommandContext(ctx, p.b.binary, append([]string{"exec", instance, "--"}, args...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.b.dir, "LOCALVPC_URL=http://" + p.addr}
 	return cmd
-}
-
-// processes are the program's own and all below it, those of instances included.
-func (p *program) processes() ([]int, error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return nil, err
-	}
-	children := map[int][]int{}
-	for _, path := range stats {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
-		}
-		// pid (name) state ppid …; the name may hold anything.
-		head, rest, _ := strings.Cut(string(text), "(")
-		_, rest, ok := cutLast(rest, ") ")
-		fields := strings.Fields(rest)
-		pid, err := strconv.Atoi(strings.TrimSpace(head))
-		if !ok || len(fields) < 2 || err != nil {
-			continue
-		}
-		if parent, err := strconv.Atoi(fields[1]); err == nil {
-			children[parent] = append(children[parent], pid)
-		}
-	}
-	all := []int{p.cmd.Process.Pid}
-	for i := 0; i < len(all); i++ {
-		all = append(all, children[all[i]]...)
-	}
-	return all, nil
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
-}
-
-// memory is the proportional set size of all processes, in bytes, and their number.
-func (p *program) memory() (bytes float64, count int, err error) {
-	pids, err := p.processes()
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, pid := range pids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-			continue // it has ended
-		}
-		if err != nil {
-			return 0, 0, fmt.Errorf("reading the memory of process %d: %w", pid, err)
-		}
-		for line := range strings.Lines(string(text)) {
-			if f := strings.Fields(line); len(f) == 3 && f[0] == "Pss:" {
-				kib, err := strconv.ParseFloat(f[1], 64)
-				if err != nil {
-					return 0, 0, err
-				}
-				bytes += kib * 1024
-				count++
-			}
-		}
-	}
-	return bytes, count, nil
 }

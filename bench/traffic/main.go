@@ -16,6 +16,7 @@
 //	request ADDR:PORT SECONDS  one connection, one byte each way again and again
 //	once ADDR:PORT SECONDS     connect a single time, waiting at most that long
 //	until ADDR:PORT SECONDS    ask for / by HTTP, again and again, until answered
+//	pin first|last             stay on the first or last CPU from now on
 //	cpu                        the CPU time used so far
 package main
 
@@ -50,12 +51,14 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: serve PORT | stream|connect|request|once|until ADDR:PORT SECONDS | cpu")
+var errUsage = errors.New("usage: serve PORT | pin first|last | stream|connect|request|once|until ADDR:PORT SECONDS | cpu")
 
 func obey(args []string) (report.Traffic, error) {
 	switch {
 	case len(args) == 1 && args[0] == "cpu":
 		return report.Traffic{CPU: cpu()}, nil
+	case len(args) == 2 && args[0] == "pin":
+		return report.Traffic{}, pin(args[1] == "last")
 	case len(args) == 2 && args[0] == "serve":
 		port, err := strconv.ParseUint(args[1], 10, 16)
 		if err != nil {
@@ -77,6 +80,35 @@ func obey(args []string) (report.Traffic, error) {
 		return r, err
 	}
 	return report.Traffic{}, errUsage
+}
+
+// pin keeps all threads of this process, those to come included, on one CPU:
+// whether the two ends share one decides more than what lies between them.
+func pin(last bool) error {
+	var may, chosen unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &may); err != nil {
+		return fmt.Errorf("reading the CPUs: %w", err)
+	}
+	for cpu := range len(may) * 64 {
+		if may.IsSet(cpu) && (last || chosen.Count() == 0) {
+			chosen = unix.CPUSet{}
+			chosen.Set(cpu)
+		}
+	}
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return fmt.Errorf("listing the threads: %w", err)
+	}
+	for _, t := range threads {
+		id, err := strconv.Atoi(t.Name())
+		if err == nil {
+			err = unix.SchedSetaffinity(id, &chosen)
+		}
+		if err != nil && err != unix.ESRCH {
+			return fmt.Errorf("choosing a CPU for thread %s: %w", t.Name(), err)
+		}
+	}
+	return nil
 }
 
 // cpu is the CPU time of this process in seconds, user and system.
