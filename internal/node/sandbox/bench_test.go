@@ -26,7 +26,10 @@ func BenchmarkBoot(b *testing.B) {
 	var took []time.Duration
 	for i := 0; b.Loop(); i++ {
 		begin := time.Now()
-		sb := up(b, p, i)
+		sb, err := up(b, p, i)
+		if err != nil {
+			b.Fatal(err)
+		}
 		took = append(took, time.Since(begin))
 		b.StopTimer()
 		if err := sb.Kill(); err != nil {
@@ -43,11 +46,11 @@ func BenchmarkBoot(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
 
-// up starts an instance and waits for its user data to run.
-func up(b testing.TB, p *place, i int) *sandbox.Sandbox {
+// up starts an instance and waits for the output of a command in it.
+func up(b testing.TB, p *place, i int) (*sandbox.Sandbox, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		b.Fatal(err)
+		return nil, err
 	}
 	defer r.Close()
 	sb, err := p.Create(sandbox.Spec{ID: fmt.Sprintf("i-%017x", i), Hostname: "bench", ResolvConf: "nameserver 10.0.0.2\n"})
@@ -55,16 +58,14 @@ func up(b testing.TB, p *place, i int) *sandbox.Sandbox {
 		err = sb.Boot(limit(b))
 	}
 	if err != nil {
-		b.Fatal(err)
+		return nil, err
 	}
-	if _, err := sb.Exec(limit(b), sandbox.ExecSpec{Args: []string{"echo", "running"}, Stdout: w}); err != nil {
-		b.Fatal(err)
-	}
+	_, err = sb.Exec(limit(b), sandbox.ExecSpec{Args: []string{"echo", "running"}, Stdout: w})
 	w.Close()
-	if _, err := io.ReadAll(r); err != nil {
-		b.Fatal(err)
+	if err == nil {
+		_, err = io.ReadAll(r)
 	}
-	return sb
+	return sb, err
 }
 
 // BenchmarkHundred starts 100 instances, two at a time, and measures the memory
@@ -81,11 +82,19 @@ func BenchmarkHundred(b *testing.B) {
 		for worker := range 4 {
 			group.Go(func() {
 				for i := worker; i < len(all); i += 4 {
-					all[i] = up(b, p, i)
+					sb, err := up(b, p, i)
+					if err != nil {
+						b.Errorf("instance %d: %v", i, err)
+						return
+					}
+					all[i] = sb
 				}
 			})
 		}
 		group.Wait()
+		if b.Failed() {
+			return
+		}
 		b.ReportMetric(time.Since(begin).Seconds(), "s/100")
 		pss, rss, anonymous := 0, 0, 0
 		for _, sb := range all {

@@ -205,10 +205,13 @@ func (h *Host) fork(files []*os.File) (*os.Process, error) {
 		sys.Credential = &syscall.Credential{Uid: 0, Gid: 0}
 	}
 	null, stderr := files[0], files[1]
-	process, err := os.StartProcess("/proc/self/fd/"+strconv.Itoa(int(h.binary.Fd())), []string{control.Argv0}, &os.ProcAttr{
+	inherited := append([]*os.File{null, null, stderr}, files[2:]...)
+	inherited = append(inherited, h.binary)
+	// By its number in the child: any number of ours may be in use there.
+	process, err := os.StartProcess("/proc/self/fd/"+strconv.Itoa(control.FdBinary), []string{control.Argv0}, &os.ProcAttr{
 		// Small: init lives as long as the instance and does next to nothing.
 		Env:   []string{"GOMAXPROCS=1", "GOGC=50"},
-		Files: append([]*os.File{null, null, stderr}, files[2:]...),
+		Files: inherited,
 		Sys:   sys,
 	})
 	if err != nil {

@@ -73,24 +73,10 @@ func New(cfg Config) (*Host, error) {
 func (h *Host) Prepare() error {
 	h.prepare.Do(func() {
 		if h.ground, h.failed = h.lay(); h.failed == nil {
-			h.binary, h.failed = openHigh(h.ground.Binary)
+			h.binary, h.failed = os.OpenFile(h.ground.Binary, unix.O_PATH, 0)
 		}
 	})
 	return h.failed
-}
-
-// openHigh opens a program by O_PATH, at a number that no child uses for itself.
-func openHigh(path string) (*os.File, error) {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 100)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(high), path), nil
 }
 
 // Status says what kind of instances this host makes.

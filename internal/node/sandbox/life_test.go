@@ -438,3 +438,19 @@ func TestBadSpecs(t *testing.T) {
 		t.Errorf("left: %v", running)
 	}
 }
+
+// TestManyDescriptors: the numbers of descriptors that the engine happens to
+// use do not matter to the child.
+func TestManyDescriptors(t *testing.T) {
+	p := newPlace(t)
+	for i := range 120 {
+		file, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if i%10 == 0 {
+			p.boot(t, sandbox.Spec{ID: fmt.Sprintf("i-%d", i)})
+		}
+	}
+}

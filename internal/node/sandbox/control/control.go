@@ -16,6 +16,7 @@ const (
 	FdListener = 4 // a listening unix stream socket
 	FdConsole  = 5 // the console log, open for reading and writing
 	FdExit     = 6 // a regular file for the Exit record
+	FdBinary   = 7 // the program that it is, to be closed
 )
 
 // ConsoleKeep is how much of the console the reader is promised, and

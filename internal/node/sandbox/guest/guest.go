@@ -103,9 +103,9 @@ func begin() (*guest, error) {
 	return g, nil
 }
 
-// keepDescriptors keeps the inherited descriptors to init, and closes those that
-// nobody meant to pass: localvpc may have been started by a program which left
-// some open.
+// keepDescriptors keeps the inherited descriptors to init, and closes the rest:
+// that of its program, and those that nobody meant to pass, since localvpc may
+// have been started by a program which left some open.
 func keepDescriptors() error {
 	for fd := control.FdConfig; fd <= control.FdExit; fd++ {
 		unix.CloseOnExec(fd)

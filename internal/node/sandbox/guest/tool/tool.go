@@ -58,7 +58,7 @@ func Main(args []string) int {
 		fmt.Fprintf(os.Stderr, "localvpc guest: there is no tool %q\n%s", args[0], usage)
 		return exitUsage
 	}
-	if errors.Is(err, flag.ErrHelp) || errors.Is(err, errUsage) {
+	if errors.Is(err, errUsage) {
 		return exitUsage
 	}
 	if err != nil {
@@ -71,8 +71,8 @@ func Main(args []string) int {
 var errUsage = errors.New("usage")
 
 func parse(flags *flag.FlagSet, args []string, operands int) error {
-	if err := flags.Parse(args); err != nil {
-		return err
+	if flags.Parse(args) != nil { // which has said why
+		return errUsage
 	}
 	if flags.NArg() != operands {
 		fmt.Fprint(os.Stderr, usage)
