@@ -426,10 +426,7 @@ func (k *Kernel) addLink(s *space, l plan.Link) error {
 	}
 	s.next++
 	s.indexes[l.Name] = index
-	if peer.indexes == nil {
-		peer.indexes = map[string]uint32{}
-	}
-	peer.indexes[l.PeerName] = peerIndex
+	peer.name(l.PeerName, peerIndex)
 	return nil
 }
 

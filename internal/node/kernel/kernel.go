@@ -11,7 +11,6 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -33,7 +32,8 @@ type Interface interface {
 	// operation; errors.Is tells ENOENT, EEXIST and the like. The caller then
 	// reads back and decides anew. Services are not the kernel's: passed over.
 	Apply(ctx context.Context, ops []plan.Op) error
-	// Read gives all objects of ours in a namespace.
+	// Read gives all objects of ours in a namespace. Read routers first: they know
+	// what the interfaces in instances were named.
 	Read(ns plan.Netns) (plan.Objects, error)
 	// Namespaces lists the routers, sorted; those of a former process too.
 	Namespaces() ([]plan.Netns, error)
@@ -200,6 +200,3 @@ func (k *Kernel) space(ns plan.Netns) (*space, error) {
 	}
 	return nil, fmt.Errorf("namespace %s: %w", ns, ErrNoNamespace)
 }
-
-// absent says that an error means that a namespace is not there.
-func absent(err error) bool { return errors.Is(err, ErrNoNamespace) }

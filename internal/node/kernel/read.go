@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -17,7 +18,8 @@ import (
 // Read gives all objects of ours in a namespace, as Apply was given them, except
 // that a route has no cause and a chain has the fingerprints of its rules only.
 // Of sysctls it gives those that this process has set, with the values that
-// they have now.
+// they have now. Interfaces in an instance's namespace are known by the names
+// that its router's links say, once that router has been read.
 func (k *Kernel) Read(ns plan.Netns) (plan.Objects, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -58,10 +60,7 @@ func (k *Kernel) read(s *space) (plan.Objects, error) {
 		l.Netns = s.ns
 		objects.Put(l)
 		if peer, ok := k.spaces[l.Peer]; ok {
-			if peer.indexes == nil {
-				peer.indexes = map[string]uint32{}
-			}
-			peer.indexes[l.PeerName] = f.PeerIndex
+			peer.name(l.PeerName, f.PeerIndex)
 		}
 	}
 	c, err := s.route()
@@ -110,10 +109,17 @@ func (k *Kernel) Dump(w io.Writer) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var lines []string
-	for _, ns := range slices.Sorted(maps.Keys(k.spaces)) {
-		objects, err := k.read(k.spaces[ns])
+	spaces := slices.Collect(maps.Values(k.spaces))
+	slices.SortFunc(spaces, func(a, b *space) int { // routers first: they know the names in the others
+		if a.router != b.router {
+			return map[bool]int{true: -1, false: 1}[a.router]
+		}
+		return cmp.Compare(a.ns, b.ns)
+	})
+	for _, s := range spaces {
+		objects, err := k.read(s)
 		if err != nil {
-			return fmt.Errorf("reading namespace %s: %w", ns, err)
+			return fmt.Errorf("reading namespace %s: %w", s.ns, err)
 		}
 		for _, o := range objects {
 			lines = append(lines, Text(o))

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"maps"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -91,11 +92,25 @@ func (s *space) links() ([]link.Found, error) {
 	if s.indexes == nil || s.router {
 		s.indexes = map[string]uint32{}
 	}
+	named := map[uint32]bool{}
+	for _, i := range s.indexes {
+		named[i] = true
+	}
 	for _, f := range found {
-		if _, ok := s.indexes[f.Name]; !ok {
+		if _, taken := s.indexes[f.Name]; !taken && !named[f.Index] {
 			s.indexes[f.Name] = f.Index
 		}
 		s.next = max(s.next, f.Index+1)
 	}
 	return found, nil
+}
+
+// name notes the name that we have given to an interface, whatever an instance
+// calls it by now.
+func (s *space) name(name string, index uint32) {
+	if s.indexes == nil {
+		s.indexes = map[string]uint32{}
+	}
+	maps.DeleteFunc(s.indexes, func(_ string, i uint32) bool { return i == index })
+	s.indexes[name] = index
 }

@@ -375,7 +375,8 @@ func (r *ruler) anonymous(m plan.Match) (uint32, error) {
 	for _, s := range spans[1:] {
 		last := &joined[len(joined)-1]
 		after, more := next([]byte(last.hi))
-		touches := s.lo <= last.hi || !f.host && (!more || s.lo <= string(after))
+		touches := s.lo <= last.hi || // or follow on, where there are intervals anyway
+			(s.lo != s.hi || last.lo != last.hi) && !f.host && (!more || s.lo <= string(after))
 		if !touches {
 			joined = append(joined, s)
 		} else if s.hi > last.hi {
