@@ -182,6 +182,9 @@ func (e *engine) packets() error {
 	if err != nil {
 		return err
 	}
+	// What all instances share takes a while; the first one may find it made.
+	// An error comes again with that one, and in status.
+	go func() { _ = host.Prepare() }()
 	var bounds guests.Limits
 	if l, err := world.NewLimits(e.inside); err != nil {
 		e.notes = append(e.notes, "memory of instances is not limited: "+err.Error())
@@ -334,7 +337,14 @@ func imageDir(path string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a directory", path)
 	}
-	return nil
+	// Whoever reaches the API may boot from it and read it: somebody's files are
+	// no image, a root file system is.
+	for _, part := range []string{"bin", "usr", "sbin"} {
+		if info, err := os.Stat(filepath.Join(path, part)); err == nil && info.IsDir() {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is no root file system: it has none of bin, usr and sbin", path)
 }
 
 // run serves until ctx ends or somebody asks for the end.
