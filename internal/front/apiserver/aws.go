@@ -21,9 +21,15 @@ import (
 func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	id := w.Header().Get("x-amzn-RequestId")
-	req, err := proto.ReadRequest(r, maxBody)
+	svc := s.fallback(r.Header)
+	defer s.rescue(r, id, func(err error) { s.fail(w, svc.API, id, "", err) })
+	if why := s.foreign(w, r); why != nil {
+		s.fail(w, svc.API, id, "", why)
+		return
+	}
+	req, err := proto.ReadRequest(r, s.limits.Body)
 	if err != nil {
-		s.fail(w, s.fallback(r.Header).API, id, "", err)
+		s.fail(w, svc.API, id, "", err)
 		return
 	}
 	svc, cred, err := s.route(req)
@@ -182,6 +188,7 @@ func (s *Server) send(w http.ResponseWriter, api *proto.API, status int, body *b
 	h.Set("Content-Type", api.Protocol.ContentType())
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	h.Set("Server", "localvpc")
+	s.bound(w)
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes()) // the caller may have gone; nothing to do about it
 }

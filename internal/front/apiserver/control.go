@@ -1,13 +1,17 @@
 package apiserver
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,8 +19,7 @@ import (
 	"github.com/localvpc/localvpc/internal/front/execstream"
 )
 
-// controlPath is where everything is that AWS does not have; the version is in
-// each path.
+// controlPath is where everything is that AWS does not have.
 const controlPath = "/_localvpc/"
 
 // Control is what the node offers to /_localvpc/. Values are encoded as JSON as
@@ -54,99 +57,140 @@ type ExplainQuery struct {
 	Port                int
 }
 
-// control registers the paths of /_localvpc/.
-func (s *Server) control(mux *http.ServeMux) {
-	c := s.cfg.Control
-	handle := func(pattern string, fn func(w http.ResponseWriter, r *http.Request) (any, error)) {
-		method, path, _ := strings.Cut(pattern, " ")
-		mux.HandleFunc(method+" "+controlPath+path, func(w http.ResponseWriter, r *http.Request) {
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-			out, err := fn(w, r)
-			if err != nil {
-				s.failJSON(w, err)
-				return
-			}
-			if out != nil {
-				sendJSON(w, http.StatusOK, out)
-			}
-		})
-	}
-	handle("GET health", func(http.ResponseWriter, *http.Request) (any, error) { return c.Health(), nil })
-	handle("GET settled", func(w http.ResponseWriter, r *http.Request) (any, error) {
-		if text := r.URL.Query().Get("index"); text != "" {
-			index, err := strconv.ParseUint(text, 10, 64)
-			if err != nil {
-				return nil, awserr.New("InvalidParameterValue", "index is a number, not %q.", awserr.Clip(text))
-			}
-			if err := c.WaitSettled(r.Context(), index); err != nil {
-				return nil, err
-			}
-		}
-		settled, committed := c.Settled()
-		return map[string]uint64{"Settled": settled, "Committed": committed}, nil
-	})
-	handle("POST reset", func(_ http.ResponseWriter, r *http.Request) (any, error) {
-		return struct{}{}, c.Reset(r.Context())
-	})
-	handle("POST images", func(_ http.ResponseWriter, r *http.Request) (any, error) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, awserr.New("RequestEntityTooLarge", "The list of images is too long.")
-		}
-		return struct{}{}, c.AddImages(r.Context(), body)
-	})
-	handle("POST explain", func(_ http.ResponseWriter, r *http.Request) (any, error) {
-		var q ExplainQuery
-		if err := readJSON(r, &q); err != nil {
-			return nil, err
-		}
-		if q.Account == "" {
-			q.Account = s.cfg.Account
-		}
-		if q.Region == "" {
-			q.Region = s.cfg.Region
-		}
-		return c.Explain(r.Context(), q)
-	})
-	handle("GET kernel", func(w http.ResponseWriter, _ *http.Request) (any, error) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		return nil, c.Kernel(w)
-	})
-	handle("POST stop", func(http.ResponseWriter, *http.Request) (any, error) {
-		defer c.Stop()
-		return struct{}{}, nil
-	})
-	handle("GET changes", s.changes)
-	handle("POST exec", s.exec)
-	mux.HandleFunc(controlPath, func(w http.ResponseWriter, r *http.Request) {
-		s.failJSON(w, awserr.New("InvalidAction", "There is no %s %s; see docs/design/front.md for what there is.", r.Method, awserr.Clip(r.URL.Path)).WithStatus(http.StatusNotFound))
-	})
+// route is one path of /_localvpc/. What serve returns is sent as JSON; nil when it
+// has answered by itself.
+type route struct {
+	method string // a path that answers GET answers HEAD
+	serve  func(w http.ResponseWriter, r *http.Request) (any, error)
 }
 
-// changes streams one JSON line for every commit after the index.
-func (s *Server) changes(w http.ResponseWriter, r *http.Request) (any, error) {
-	after := uint64(0)
-	if text := r.URL.Query().Get("after"); text != "" {
-		var err error
-		if after, err = strconv.ParseUint(text, 10, 64); err != nil {
-			return nil, awserr.New("InvalidParameterValue", "after is a number, not %q.", awserr.Clip(text))
-		}
-	} else {
-		_, after = s.cfg.Control.Settled()
+// control is the table of /_localvpc/.
+func (s *Server) control() map[string]route {
+	c := s.cfg.Control
+	done := struct{}{} // the answer that says no more than that it is done
+	return map[string]route{
+		"health": {"GET", func(http.ResponseWriter, *http.Request) (any, error) { return c.Health(), nil }},
+		"settled": {"GET", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+			if r.URL.Query().Has("index") {
+				index, err := number(r, "index")
+				if err != nil {
+					return nil, err
+				}
+				ctx, cancel := s.stream(r)
+				defer cancel()
+				if err := c.WaitSettled(ctx, index); err != nil {
+					return nil, err
+				}
+			}
+			settled, committed := c.Settled()
+			return map[string]uint64{"Settled": settled, "Committed": committed}, nil
+		}},
+		"reset": {"POST", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+			// Who hangs up does not leave half of it.
+			return done, c.Reset(context.WithoutCancel(r.Context()))
+		}},
+		"images": {"POST", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, unread(err)
+			}
+			return done, c.AddImages(context.WithoutCancel(r.Context()), body)
+		}},
+		"explain": {"POST", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+			var q ExplainQuery
+			if err := readJSON(r, &q); err != nil {
+				return nil, err
+			}
+			q.Account, q.Region = cmp.Or(q.Account, s.cfg.Account), cmp.Or(q.Region, s.cfg.Region)
+			return c.Explain(r.Context(), q)
+		}},
+		"kernel": {"GET", func(w http.ResponseWriter, _ *http.Request) (any, error) {
+			var text bytes.Buffer
+			if err := c.Kernel(&text); err != nil {
+				return nil, err
+			}
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			s.bound(w)
+			_, _ = w.Write(text.Bytes()) // the caller may have gone
+			return nil, nil
+		}},
+		"stop": {"POST", func(w http.ResponseWriter, _ *http.Request) (any, error) {
+			s.sendJSON(w, http.StatusOK, done)
+			_ = http.NewResponseController(w).Flush()
+			c.Stop()
+			return nil, nil
+		}},
+		"changes": {"GET", s.changes},
+		"exec":    {"POST", s.exec},
 	}
+}
+
+// serveControl answers one request to /_localvpc/.
+func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
+	to, ok := s.routes[strings.TrimPrefix(r.URL.Path, controlPath)]
+	if !ok {
+		s.failJSON(w, awserr.New("InvalidAction", "There is no %s; the paths of %s are %s.", awserr.Clip(r.URL.Path), controlPath,
+			strings.Join(slices.Sorted(maps.Keys(s.routes)), ", ")).WithStatus(http.StatusNotFound))
+		return
+	}
+	if r.Method != to.method && !(r.Method == "HEAD" && to.method == "GET") {
+		w.Header().Set("Allow", to.method)
+		s.failJSON(w, awserr.New("InvalidAction", "%s takes %s, not %s.", r.URL.Path, to.method, awserr.Clip(r.Method)).WithStatus(http.StatusMethodNotAllowed))
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, s.limits.Body)
+	out, err := to.serve(w, r)
+	switch {
+	case err != nil:
+		s.failJSON(w, err)
+	case out != nil:
+		s.sendJSON(w, http.StatusOK, out)
+	}
+}
+
+// stream is the context of a request that may last: until the caller hangs up or
+// the server ends.
+func (s *Server) stream(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(s.ending, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// number reads a parameter of the query.
+func number(r *http.Request, name string) (uint64, error) {
+	text := r.URL.Query().Get(name)
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, awserr.New("InvalidParameterValue", "%s is a number, not %q.", name, awserr.Clip(text))
+	}
+	return n, nil
+}
+
+// changes streams one JSON line for every commit after the index, or from now on.
+func (s *Server) changes(w http.ResponseWriter, r *http.Request) (any, error) {
+	_, after := s.cfg.Control.Settled()
+	if r.URL.Query().Has("after") {
+		var err error
+		if after, err = number(r, "after"); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := s.stream(r)
+	defer cancel()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	rc := http.NewResponseController(w)
 	if err := rc.Flush(); err != nil {
 		return nil, err
 	}
 	enc := json.NewEncoder(w)
-	err := s.cfg.Control.Changes(r.Context(), after, func(v any) error {
+	err := s.cfg.Control.Changes(ctx, after, func(v any) error {
+		s.bound(w)
 		if err := enc.Encode(v); err != nil {
 			return err
 		}
 		return rc.Flush()
 	})
-	if err != nil && r.Context().Err() == nil {
+	if err != nil && ctx.Err() == nil {
 		s.cfg.Log.Debug("the change ticker ended", "error", err)
 	}
 	return nil, nil
@@ -155,14 +199,18 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) (any, error) {
 // exec upgrades the connection and runs a command on it.
 func (s *Server) exec(w http.ResponseWriter, r *http.Request) (any, error) {
 	if r.Header.Get("Upgrade") != execstream.Protocol {
-		return nil, awserr.New("InvalidParameterValue", "exec needs the header 'Upgrade: %s'.", execstream.Protocol)
+		w.Header().Set("Upgrade", execstream.Protocol)
+		return nil, awserr.New("InvalidParameterValue", "exec needs the headers 'Connection: Upgrade' and 'Upgrade: %s'.", execstream.Protocol).WithStatus(http.StatusUpgradeRequired)
 	}
 	var req execstream.Request
 	if err := readJSON(r, &req); err != nil {
 		return nil, err
 	}
+	if req.Instance == "" {
+		return nil, awserr.MissingParameter("Instance")
+	}
 	if len(req.Args) == 0 {
-		return nil, awserr.New("MissingParameter", "The request must contain the parameter Args")
+		return nil, awserr.MissingParameter("Args")
 	}
 	conn, buf, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -174,22 +222,44 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) (any, error) {
 	defer cancel()
 	stream := execstream.New(buf.Reader, conn)
 	result := s.cfg.Control.Exec(ctx, req, stream)
-	if err := stream.WriteJSON(execstream.Exit, result); err != nil && !errors.Is(err, net.ErrClosed) {
+	if err := stream.WriteJSON(execstream.Exit, result); err != nil {
 		s.cfg.Log.Debug("sending a command's result", "error", err)
 	}
 	return nil, nil
 }
 
+// readJSON reads a body that is one JSON value and nothing else.
 func readJSON(r *http.Request, v any) error {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return awserr.New("InvalidParameterValue", "The request's JSON cannot be read: %s", awserr.Clip(err.Error()))
+	err := dec.Decode(v)
+	if err == nil {
+		if _, more := dec.Token(); more == nil {
+			err = errors.New("more follows after the value")
+		} else if more != io.EOF {
+			err = more
+		}
+	}
+	if err != nil {
+		return unread(err)
 	}
 	return nil
 }
 
-func sendJSON(w http.ResponseWriter, status int, v any) {
+// unread is the answer to a body that could not be read.
+func unread(err error) error {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return awserr.New("RequestEntityTooLarge", "The request body is larger than %d bytes.", large.Limit)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return awserr.New("RequestTimeout", "The request body did not arrive.")
+	}
+	return awserr.New("InvalidParameterValue", "The request's JSON cannot be read: %s", awserr.Clip(err.Error()))
+}
+
+func (s *Server) sendJSON(w http.ResponseWriter, status int, v any) {
+	s.bound(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // the caller may have gone
@@ -200,5 +270,5 @@ func (s *Server) failJSON(w http.ResponseWriter, err error) {
 	if cause := errors.Unwrap(e); cause != nil {
 		s.cfg.Log.Warn("a control request failed", "error", e, "cause", cause)
 	}
-	sendJSON(w, e.Status, map[string]string{"Code": e.Code, "Message": e.Message})
+	s.sendJSON(w, e.Status, map[string]string{"Code": e.Code, "Message": e.Message, "RequestId": w.Header().Get("x-amzn-RequestId")})
 }

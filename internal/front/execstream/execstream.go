@@ -39,7 +39,7 @@ type Result struct {
 
 // Request starts a command. It is the body of the upgrade request.
 type Request struct {
-	Instance string // id or Name tag
+	Instance string // its id
 	Args     []string
 	Env      []string `json:",omitempty"`
 	Dir      string   `json:",omitempty"`

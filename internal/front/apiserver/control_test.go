@@ -1,0 +1,277 @@
+package apiserver
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/localvpc/localvpc/internal/base/awserr"
+	"github.com/localvpc/localvpc/internal/front/execstream"
+)
+
+// fakeControl is a node that notes what it is asked.
+type fakeControl struct {
+	committed uint64
+	resets    atomic.Int32
+	stops     atomic.Int32
+	images    string
+	asked     ExplainQuery
+	ran       execstream.Request
+	fail      func() error
+	endless   bool
+	waiting   chan struct{} // one for each that waits
+}
+
+func (f *fakeControl) Health() any               { return map[string]string{"Version": "test"} }
+func (f *fakeControl) Settled() (uint64, uint64) { return f.committed - 1, f.committed }
+func (f *fakeControl) Stop()                     { f.stops.Add(1) }
+
+func (f *fakeControl) wait(ctx context.Context) error {
+	if f.waiting != nil {
+		f.waiting <- struct{}{}
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (f *fakeControl) WaitSettled(ctx context.Context, index uint64) error {
+	if index > f.committed {
+		return awserr.New("RequestExpired", "Commit %d has not settled: %v", index, f.wait(ctx))
+	}
+	return nil
+}
+
+func (f *fakeControl) Reset(context.Context) error {
+	if f.fail != nil {
+		return f.fail()
+	}
+	f.resets.Add(1)
+	return nil
+}
+
+func (f *fakeControl) AddImages(_ context.Context, entries json.RawMessage) error {
+	f.images = string(entries)
+	return nil
+}
+
+func (f *fakeControl) Explain(_ context.Context, q ExplainQuery) (any, error) {
+	f.asked = q
+	return map[string]bool{"Reachable": true}, nil
+}
+
+// Exec echoes standard input and tells the rest.
+func (f *fakeControl) Exec(_ context.Context, req execstream.Request, s *execstream.Stream) execstream.Result {
+	f.ran = req
+	for {
+		kind, payload, err := s.Read()
+		if err != nil {
+			return execstream.Result{Code: 255, Error: err.Error()}
+		}
+		if kind == execstream.Stdin && len(payload) == 0 {
+			return execstream.Result{Code: 3}
+		}
+		if kind == execstream.Stdin {
+			_ = s.Write(execstream.Stdout, payload)
+			continue
+		}
+		_ = s.Write(execstream.Stderr, fmt.Appendf(nil, "%d %s", kind, payload))
+	}
+}
+
+func (f *fakeControl) Changes(ctx context.Context, after uint64, fn func(any) error) error {
+	for i := after + 1; i <= after+3 || f.endless; i++ {
+		if err := fn(map[string]uint64{"Index": i}); err != nil {
+			return err
+		}
+	}
+	return f.wait(ctx)
+}
+
+func (f *fakeControl) Kernel(w io.Writer) error {
+	if f.fail != nil {
+		fmt.Fprint(w, "half")
+		return f.fail()
+	}
+	_, err := fmt.Fprint(w, "link a\n")
+	return err
+}
+
+func TestControlAnswers(t *testing.T) {
+	b := start(t, Limits{})
+	for _, test := range []struct {
+		name, method, path, body string
+		status                   int
+		has                      string
+	}{
+		{"health", "GET", "health", "", 200, `{"Version":"test"}`},
+		{"settled", "GET", "settled", "", 200, `{"Committed":7,"Settled":6}`},
+		{"settled at an index", "GET", "settled?index=7", "", 200, `"Committed":7`},
+		{"settled at no number", "GET", "settled?index=x", "", 400, `index is a number, not \"x\".`},
+		{"settled at nothing", "GET", "settled?index=", "", 400, "index is a number"},
+		{"settled at a negative number", "GET", "settled?index=-1", "", 400, "index is a number"},
+		{"reset", "POST", "reset", "", 200, "{}"},
+		{"reset with a body", "POST", "reset", "whatever", 200, "{}"},
+		{"images", "POST", "images", `[{"ImageId":"ami-1"}]`, 200, "{}"},
+		{"explain", "POST", "explain", `{"Source":"a","Destination":"b","Port":80}`, 200, `{"Reachable":true}`},
+		{"explain nothing", "POST", "explain", "", 400, `"Code":"InvalidParameterValue"`},
+		{"explain no JSON", "POST", "explain", "<xml/>", 400, `cannot be read`},
+		{"explain half of it", "POST", "explain", `{"Source":`, 400, `"Code":"RequestTimeout"`},
+		{"explain another type", "POST", "explain", `[1]`, 400, `cannot be read`},
+		{"explain with an unknown field", "POST", "explain", `{"Sauce":"a"}`, 400, `unknown field`},
+		{"explain twice", "POST", "explain", `{"Source":"a"} {"Source":"b"}`, 400, `more follows`},
+		{"explain and garbage", "POST", "explain", `{"Source":"a"} }`, 400, `cannot be read`},
+		{"a port too large", "POST", "explain", `{"Port":1e99}`, 400, `cannot be read`},
+		{"kernel", "GET", "kernel", "", 200, "link a\n"},
+		{"exec without an upgrade", "POST", "exec", `{"Instance":"i-1","Args":["ls"]}`, 426, `Upgrade: localvpc-exec/1`},
+		{"stop", "POST", "stop", "", 200, "{}"},
+		{"an unknown path", "GET", "nothing", "", 404, `There is no /_localvpc/nothing; the paths of /_localvpc/ are changes, exec,`},
+		{"no path", "GET", "", "", 404, `There is no /_localvpc/`},
+		{"a path below", "GET", "health/x", "", 404, `"Code":"InvalidAction"`},
+		{"a path above", "GET", "../_localvpc/health", "", 404, `"Code":"InvalidAction"`},
+		{"GET of what acts", "GET", "reset", "", 405, `/_localvpc/reset takes POST, not GET.`},
+		{"POST of what tells", "POST", "health", "", 405, `/_localvpc/health takes GET, not POST.`},
+		{"DELETE", "DELETE", "reset", "", 405, `takes POST, not DELETE.`},
+		{"HEAD", "HEAD", "health", "", 200, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			resp, body := b.ask(t, test.method, "/_localvpc/"+test.path, test.body)
+			if resp.StatusCode != test.status || !strings.Contains(body, test.has) {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
+			id := resp.Header.Get("x-amzn-RequestId")
+			if id == "" || resp.StatusCode >= 400 && !strings.Contains(body, `"RequestId":"`+id+`"`) {
+				t.Errorf("request id %q, body %s", id, body)
+			}
+			if (resp.StatusCode == 405) != (resp.Header.Get("Allow") != "") {
+				t.Errorf("Allow: %q", resp.Header.Get("Allow"))
+			}
+		})
+	}
+	if n := b.control.resets.Load(); n != 2 {
+		t.Errorf("%d resets", n)
+	}
+	if n := b.control.stops.Load(); n != 1 {
+		t.Errorf("%d stops", n)
+	}
+	if want := (ExplainQuery{Account: "000000000000", Region: "us-east-1", Source: "a", Destination: "b", Port: 80}); b.control.asked != want {
+		t.Errorf("asked for %+v", b.control.asked)
+	}
+	if b.control.images != `[{"ImageId":"ami-1"}]` {
+		t.Errorf("images %s", b.control.images)
+	}
+	// Half a text that was read back is not sent as if it were all.
+	b.control.fail = func() error { return awserr.New("UnsupportedOperation", "there is none") }
+	if resp, body := b.ask(t, "GET", "/_localvpc/kernel", ""); resp.StatusCode != 400 || strings.Contains(body, "half") {
+		t.Errorf("kernel: %d %s", resp.StatusCode, body)
+	}
+}
+
+func TestChangesStream(t *testing.T) {
+	b := start(t, Limits{})
+	b.control.waiting = make(chan struct{}, 1)
+	for path, first := range map[string]int{"changes": 8, "changes?after=0": 1, "changes?after=41": 42} {
+		ctx, hangUp := context.WithCancel(t.Context())
+		r, err := http.NewRequestWithContext(ctx, "GET", b.url+"/_localvpc/"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Header.Get("Content-Type") != "application/x-ndjson" {
+			t.Errorf("%s: %v", path, resp.Header)
+		}
+		lines := bufio.NewScanner(resp.Body)
+		for i := range 3 { // each as soon as it happens
+			if !lines.Scan() || lines.Text() != fmt.Sprintf(`{"Index":%d}`, first+i) {
+				t.Errorf("%s: line %d is %q", path, i, lines.Text())
+			}
+		}
+		<-b.control.waiting
+		hangUp() // the server notices: its Shutdown would wait otherwise
+		resp.Body.Close()
+	}
+	if resp, body := b.ask(t, "GET", "/_localvpc/changes?after=x", ""); resp.StatusCode != 400 {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
+const upgrade = "POST /_localvpc/exec HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: localvpc-exec/1\r\nContent-Length: %d\r\n\r\n%s"
+
+func TestExecUpgrades(t *testing.T) {
+	b := start(t, Limits{})
+	const body = `{"Instance":"i-1","Args":["cat"],"TTY":true,"Size":{"Rows":24,"Cols":80}}`
+	// The first frames may come together with the request.
+	var early bytes.Buffer
+	if err := execstream.New(nil, &early).Write(execstream.Stdin, []byte("early ")); err != nil {
+		t.Fatal(err)
+	}
+	c := b.raw(t, fmt.Sprintf(upgrade, len(body), body)+early.String())
+	r := bufio.NewReader(c)
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil || resp.StatusCode != 101 || resp.Header.Get("Upgrade") != execstream.Protocol {
+		t.Fatalf("%v %v", resp, err)
+	}
+	s := execstream.New(r, c)
+	for _, f := range []struct {
+		kind execstream.Kind
+		text string
+	}{{execstream.Stdin, "late"}, {execstream.Resize, "{}"}, {execstream.Stdin, ""}} {
+		if err := s.Write(f.kind, []byte(f.text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got strings.Builder
+	for {
+		kind, payload, err := s.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&got, "%d:%s ", kind, strings.TrimSpace(string(payload)))
+		if kind == execstream.Exit {
+			break
+		}
+	}
+	if want := fmt.Sprintf(`%d:early %d:late %d:%d {} %d:{"Code":3} `, execstream.Stdout, execstream.Stdout, execstream.Stderr, execstream.Resize, execstream.Exit); got.String() != want {
+		t.Errorf("got  %s\nwant %s", got.String(), want)
+	}
+	if !b.control.ran.TTY || b.control.ran.Size.Cols != 80 {
+		t.Errorf("ran %+v", b.control.ran)
+	}
+}
+
+func TestExecRefuses(t *testing.T) {
+	b := start(t, Limits{})
+	for _, test := range []struct {
+		body   string
+		status int
+		has    string
+	}{
+		{``, 400, "cannot be read"},
+		{`{}`, 400, "The request must contain the parameter Instance"},
+		{`{"Instance":"i-1"}`, 400, "The request must contain the parameter Args"},
+		{`{"Instance":"i-1","Args":[]}`, 400, "The request must contain the parameter Args"},
+		{`{"Instance":"i-1","Args":"ls"}`, 400, "cannot be read"},
+		{`{"Instance":"i-1","Args":["ls"],"Root":true}`, 400, "unknown field"},
+		{`{"Instance":"i-1","Args":["ls"],"Size":{"Rows":70000}}`, 400, "cannot be read"},
+	} {
+		c := b.raw(t, fmt.Sprintf(upgrade, len(test.body), test.body))
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != test.status || !strings.Contains(string(body), test.has) {
+			t.Errorf("%s: %d %s", test.body, resp.StatusCode, body)
+		}
+		c.Close()
+	}
+}
