@@ -31,7 +31,8 @@ const (
 	Mark        Field = "meta mark"
 )
 
-// DataType is the type of one part of a set's key, or of a map's value.
+// DataType is the type of one part of a set's key, or of a map's value. Protocols,
+// ports, groups and marks are numbers there (Num, Span), as they read back.
 type DataType string
 
 const (

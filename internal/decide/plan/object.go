@@ -47,7 +47,8 @@ type Object interface {
 }
 
 // Router is the network namespace of a VPC, with the sysctls and the nft table
-// "vpc" that every router has.
+// "vpc" that every router has. Of policy rules it has only that for table local;
+// the others are objects.
 type Router struct{ Name Netns }
 
 func (o Router) Kind() Kind     { return KindNetns }

@@ -1,0 +1,190 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/localvpc/localvpc/internal/decide/plan"
+	"github.com/localvpc/localvpc/internal/node/kernel/link"
+	"github.com/localvpc/localvpc/internal/node/kernel/netns"
+	"github.com/localvpc/localvpc/internal/node/kernel/nl"
+	"github.com/localvpc/localvpc/internal/node/kernel/route"
+)
+
+// removeLinks removes a namespace's links in one sweep.
+func (k *Kernel) removeLinks(ns plan.Netns, ops []plan.Op) error {
+	var indexes []uint32
+	var last plan.Op
+	s, err := k.space(ns)
+	for _, op := range ops {
+		if op.Verb != plan.Remove || err != nil {
+			continue
+		}
+		l := op.Object.(plan.Link)
+		i, err := s.index(l.Name)
+		if errors.Is(err, unix.ENODEV) {
+			continue // its peer's namespace has ended, and the pair with it
+		}
+		if err != nil {
+			return &Error{op, err}
+		}
+		indexes, last = append(indexes, i), op
+		delete(s.indexes, l.Name)
+		k.forgetPeer(l)
+	}
+	if len(indexes) == 0 {
+		return nil
+	}
+	c, err := s.route()
+	if err != nil {
+		return &Error{last, err}
+	}
+	if err := link.Remove(c, indexes); err != nil {
+		s.indexes = nil
+		return &Error{last, err}
+	}
+	return nil
+}
+
+func (k *Kernel) forgetPeer(l plan.Link) {
+	if peer, ok := k.spaces[l.Peer]; ok {
+		delete(peer.indexes, l.PeerName)
+	}
+}
+
+// addLinks makes a namespace's new links and changes others.
+func (k *Kernel) addLinks(ns plan.Netns, ops []plan.Op) error {
+	for _, op := range ops {
+		if op.Verb == plan.Remove {
+			continue
+		}
+		s, err := k.space(ns)
+		if err == nil {
+			err = k.putLink(s, op)
+		}
+		if err != nil {
+			return &Error{op, err}
+		}
+	}
+	return nil
+}
+
+func (k *Kernel) putLink(s *space, op plan.Op) error {
+	l := op.Object.(plan.Link)
+	if op.Verb == plan.Add {
+		return k.addLink(s, l)
+	}
+	old := op.Old.(plan.Link)
+	if old.Peer == l.Peer && old.PeerName == l.PeerName {
+		if old.PeerMAC != l.PeerMAC || old.MTU != l.MTU {
+			peer, err := k.space(l.Peer)
+			if err != nil {
+				return err
+			}
+			if !peer.router {
+				defer peer.hangUp()
+			}
+			err = peer.keeping(l.PeerName, func(c *nl.Conn, i uint32) error { return link.AdjustPeer(c, i, old, l) })
+			if err != nil {
+				return err
+			}
+		}
+		return s.keeping(l.Name, func(c *nl.Conn, i uint32) error { return link.Adjust(c, i, old, l) })
+	}
+	// Another peer is another pair.
+	return s.keeping(l.Name, func(c *nl.Conn, i uint32) error {
+		if err := link.Remove(c, []uint32{i}); err != nil {
+			return err
+		}
+		delete(s.indexes, l.Name)
+		k.forgetPeer(old)
+		return k.addLink(s, l)
+	})
+}
+
+// keeping does something to an interface that may cost it what hangs on it, and
+// puts that back.
+func (s *space) keeping(name string, do func(c *nl.Conn, index uint32) error) error {
+	i, err := s.index(name)
+	if err != nil {
+		return err
+	}
+	c, err := s.route()
+	if err != nil {
+		return err
+	}
+	hanging, err := route.List(c, s.ns, func(index uint32) (string, bool) { return name, index == i })
+	if err != nil {
+		return err
+	}
+	if err := do(c, i); err != nil {
+		return err
+	}
+	var w nl.Buf
+	for _, o := range hanging {
+		if _, ok := o.(plan.IPRule); ok {
+			continue
+		}
+		if r, ok := o.(plan.Route); ok && r.Link == "" {
+			continue
+		}
+		if err := route.Put(&w, o, s.index); err != nil {
+			return err
+		}
+	}
+	return c.Do(&w, nil)
+}
+
+func (k *Kernel) addLink(s *space, l plan.Link) error {
+	peer, err := k.space(l.Peer)
+	if err != nil {
+		return err
+	}
+	if !peer.router && !peer.prepared {
+		if err := netns.Enter(peer.file, setUpGuest); err != nil {
+			return fmt.Errorf("preparing namespace %s: %w", l.Peer, err)
+		}
+		peer.prepared = true
+	}
+	c, err := s.route()
+	if err != nil {
+		return err
+	}
+	if s.indexes == nil {
+		if _, err := s.links(); err != nil {
+			return err
+		}
+	}
+	index := s.next
+	peerIndex, err := link.Add(c, index, l, peer.file)
+	if err != nil {
+		s.indexes = nil
+		return err
+	}
+	s.next++
+	s.indexes[l.Name] = index
+	peer.name(l.PeerName, peerIndex)
+	return nil
+}
+
+// unlink removes all links of a router.
+func (k *Kernel) unlink(s *space) error {
+	found, err := s.links()
+	if err != nil {
+		return err
+	}
+	var indexes []uint32
+	for _, f := range found {
+		if f.Ours {
+			indexes = append(indexes, f.Index)
+			k.forgetPeer(f.Link)
+		}
+	}
+	c, err := s.route()
+	if err != nil {
+		return err
+	}
+	return link.Remove(c, indexes)
+}
