@@ -31,7 +31,13 @@ func (s *Service) networkActions() []service.Action {
 		service.Write("DeleteDhcpOptions", s.DeleteDhcpOptions),
 
 		service.Read("DescribeRouteTables", s.DescribeRouteTables),
+		service.Write("CreateNetworkAcl", s.CreateNetworkAcl),
 		service.Read("DescribeNetworkAcls", s.DescribeNetworkAcls),
+		service.Write("ReplaceNetworkAclAssociation", s.ReplaceNetworkAclAssociation),
+		service.Write("DeleteNetworkAcl", s.DeleteNetworkAcl),
+		service.Write("CreateNetworkAclEntry", s.CreateNetworkAclEntry),
+		service.Write("ReplaceNetworkAclEntry", s.ReplaceNetworkAclEntry),
+		service.Write("DeleteNetworkAclEntry", s.DeleteNetworkAclEntry),
 		service.Read("DescribeInternetGateways", s.DescribeInternetGateways),
 		service.Read("DescribeNatGateways", s.DescribeNatGateways),
 		service.Read("DescribeAddresses", s.DescribeAddresses),
