@@ -111,9 +111,13 @@ func BenchmarkInterface(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			k := crowd(b, n)
 			ns, objects := nth(n)
+			f := namespace(b)
+			defer f.Close()
 			for b.Loop() {
 				b.StopTimer()
-				guest(b, k, ns)
+				if err := k.Attach(ns, f); err != nil { // as if it were new
+					b.Fatal(err)
+				}
 				b.StartTimer()
 				must(b, k, plan.Add, objects...)
 				b.StopTimer()

@@ -53,18 +53,25 @@ func world(t testing.TB) *kernel.Kernel {
 	return k
 }
 
-// guest makes a namespace as the sandbox would, and attaches it.
-func guest(t testing.TB, k *kernel.Kernel, ns plan.Netns) {
+// namespace makes one that nothing but the file keeps.
+func namespace(t testing.TB) *os.File {
 	t.Helper()
 	dir := netns.Dir(t.TempDir())
-	f, err := dir.Create(string(ns), func() error { return nil })
+	f, err := dir.Create("ns", func() error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if err := dir.Remove(string(ns)); err != nil {
+	if err := dir.Remove("ns"); err != nil {
 		t.Fatal(err)
 	}
+	return f
+}
+
+// guest makes a namespace as the sandbox would, and attaches it.
+func guest(t testing.TB, k *kernel.Kernel, ns plan.Netns) {
+	t.Helper()
+	f := namespace(t)
+	defer f.Close()
 	if err := k.Attach(ns, f); err != nil {
 		t.Fatal(err)
 	}
