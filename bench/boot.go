@@ -35,6 +35,9 @@ func bootRows(ctx context.Context, b *bench) ([]row, error) {
 		}
 		defer asker.end()
 		for range b.times(40) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			begin := time.Now()
 			made, err := w.run(ctx, order{count: 1, groups: []string{group}, script: bootScript})
 			if err != nil {

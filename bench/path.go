@@ -17,8 +17,8 @@ type pathSide struct {
 	last           report.Traffic
 }
 
-// load is one way to use a path.
-type load struct {
+// usage is one way to use a path.
+type usage struct {
 	command, unit string
 	place         string  // the server's CPU: the client's is the first
 	scale         float64 // from counts to the unit
@@ -27,7 +27,7 @@ type load struct {
 	least         float64 // share of plain routing that has to be reached; 0: none
 }
 
-var loads = []load{
+var usages = []usage{
 	{"stream", "GB", "last", 1e-9, true, "throughput", 0.85},
 	{"connect", "k", "last", 1e-3, false, "new connections apart", 0.7},
 	{"request", "k", "last", 1e-3, false, "requests on one connection apart", 0},
@@ -75,7 +75,10 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 			}
 		}
 		for round := range b.times(15) {
-			for _, l := range loads {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			for _, l := range usages {
 				for i := range sides { // another one begins each round
 					if err := sides[(round+i)%len(sides)].measure(l, pick(b, 1.0, 0.2)); err != nil {
 						return err
@@ -92,7 +95,7 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	var rows []row
-	for _, l := range loads {
+	for _, l := range usages {
 		compare := func(a, b *pathSide, least float64, of string) row {
 			r := row{
 				measure: l.name + ": " + a.name, unit: l.unit + "/CPU s", of: of,
@@ -110,7 +113,7 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 	return rows, nil
 }
 
-func (s *pathSide) measure(l load, seconds float64) error {
+func (s *pathSide) measure(l usage, seconds float64) error {
 	if _, err := s.server.say("pin %s", l.place); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}

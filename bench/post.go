@@ -81,10 +81,19 @@ func (p *poster) post(form []byte) ([]byte, error) {
 		return nil, err
 	}
 	if r.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s: %.500s", form, r.Status, p.answer.Bytes())
+		return nil, &refusal{form, r.StatusCode, fmt.Sprintf("%.500s", p.answer.Bytes())}
 	}
 	return p.answer.Bytes(), nil
 }
+
+// refusal is an answer other than 200.
+type refusal struct {
+	form   []byte
+	status int
+	text   string
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%s answered %d: %s", r.form, r.status, r.text) }
 
 // form is an action with its parameters, given as name, value, name, value.
 func form(action string, parameters ...string) []byte {

@@ -34,6 +34,9 @@ func ruleRows(ctx context.Context, b *bench) ([]row, error) {
 			sides[i] = s
 		}
 		for range b.times(200) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			for i, s := range sides {
 				ms, obeyed, err := s.change("AuthorizeSecurityGroupIngress", heard, 1)
 				if err != nil {

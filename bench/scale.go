@@ -33,6 +33,9 @@ func scaleRows(ctx context.Context, b *bench) ([]row, error) {
 		}, "--ephemeral", "--quotas", "off")
 	}
 	for range b.times(3) {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err := measure(&bare, func(w *network, group string) error { return w.bare(interfaces, group) }); err != nil {
 			return nil, fmt.Errorf("making interfaces: %w", err)
 		}

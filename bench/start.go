@@ -31,6 +31,9 @@ func startRows(ctx context.Context, b *bench) ([]row, error) {
 	}
 	noMoto := false
 	for i := range b.times(15) {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		dir, err := b.folder()
 		if err != nil {
 			return nil, err
