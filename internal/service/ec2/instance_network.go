@@ -149,10 +149,11 @@ func interfaceForm(r state.Reader, c authz.Caller, in *api.RunInstancesInput, mo
 		switch {
 		case e.DeviceIndex == nil:
 			return nil, awserr.New("InvalidParameterValue", "Each network interface requires a device index.")
-		case *e.DeviceIndex < 0:
-			return nil, awserr.New("InvalidParameterValue", "The device index %d is not valid.", *e.DeviceIndex)
 		case devices[*e.DeviceIndex]:
 			return nil, awserr.New("InvalidParameterValue", "Each network interface requires a unique device index.")
+		}
+		if err := checkDeviceIndex(*e.DeviceIndex); err != nil {
+			return nil, err
 		}
 		devices[*e.DeviceIndex] = true
 		if err := refuseInterface(&e); err != nil {

@@ -87,7 +87,7 @@ func changeAttachment(old *state.Attachment, in *api.NetworkInterfaceAttachmentC
 	case in.DeleteOnTermination == nil:
 		return nil, awserr.MissingParameter("attachment.deleteOnTermination")
 	case old == nil || old.ID != *in.AttachmentId:
-		return nil, awserr.New("InvalidAttachmentID.NotFound", "The attachment '%s' does not exist.", awserr.Clip(*in.AttachmentId))
+		return nil, noAttachment(*in.AttachmentId)
 	}
 	a := *old
 	a.DeleteOnTermination = *in.DeleteOnTermination

@@ -112,6 +112,8 @@ func TestInterfaceAddresses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tt.in.SubnetId = &sub
 			n := w.in(t).networkInterface(tt.in)
+			// What it chose may be what another row asks for.
+			defer call[api.DeleteNetworkInterfaceOutput](w.in(t), "DeleteNetworkInterface", &api.DeleteNetworkInterfaceInput{NetworkInterfaceId: n.NetworkInterfaceId})
 			if len(n.PrivateIpAddresses) != len(tt.want) {
 				t.Fatalf("%d addresses, want %d", len(n.PrivateIpAddresses), len(tt.want))
 			}
