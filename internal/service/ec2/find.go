@@ -24,6 +24,8 @@ type kind[T any] struct {
 	set       string // the list of ids in the error about MaxResults
 	// text of one unknown id, when it is not "The NOUN ID 'x' does not exist".
 	text string
+	// taggable says why a resource cannot have tags; nil: it can have any.
+	taggable func(row *T, tags state.Tags) error
 }
 
 // The kinds of resources, with AWS's codes (EC2 API Reference, "Error codes").
@@ -81,7 +83,7 @@ var (
 	instanceKind = kind[state.Instance]{
 		table: state.Instances, prefix: "i", resource: "instance", noun: "instance",
 		notFound: "InvalidInstanceID.NotFound", malformed: "InvalidInstanceID.Malformed",
-		set: "instancesSet",
+		set: "instancesSet", taggable: shownTags,
 	}
 	volumeKind = kind[state.Volume]{
 		table: state.Volumes, prefix: "vol", resource: "volume", noun: "volume",

@@ -3,6 +3,7 @@ package ec2
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/base/awserr"
@@ -97,6 +98,9 @@ func (s *Service) ModifyInstanceMetadataOptions(tx *state.Tx, c authz.Caller, in
 	if err := metadataOptions(&next.Metadata, in.HttpTokens, in.HttpEndpoint, in.HttpProtocolIpv6, in.InstanceMetadataTags, in.HttpPutResponseHopLimit); err != nil {
 		return nil, err
 	}
+	if err := shownTags(&next, next.Tags); err != nil {
+		return nil, err
+	}
 	state.Instances.Put(tx, &next)
 	return &api.ModifyInstanceMetadataOptionsOutput{InstanceId: ptr(i.ID), InstanceMetadataOptions: apiMetadata(next.Metadata)}, nil
 }
@@ -117,6 +121,24 @@ func metadataOptions(m *state.MetadataOptions, tokens, endpoint, ipv6, tags *str
 			return awserr.New("InvalidParameterValue", "Value (%d) for parameter HttpPutResponseHopLimit is invalid. Valid values are between 1 and 64.", *hops)
 		}
 		m.HopLimit = *hops
+	}
+	return nil
+}
+
+// shownTag is a tag key that can stand in a path of the metadata.
+var shownTag = regexp.MustCompile(`^[0-9a-zA-Z\-_+=,.@:]{1,255}$`)
+
+// shownTags says why an instance cannot have tags: those that its metadata shows
+// are paths there (EC2 User Guide, "View tags for your EC2 instances using
+// instance metadata").
+func shownTags(i *state.Instance, tags state.Tags) error {
+	if i.Metadata.InstanceTags != "enabled" {
+		return nil
+	}
+	for _, t := range tags {
+		if !shownTag.MatchString(t.Key) || t.Key == "." || t.Key == ".." || t.Key == "_index" {
+			return awserr.New("InvalidParameterValue", `'%s' is not a valid tag key. Tag keys must match pattern ([0-9a-zA-Z\\-_+=,.@:]{1,255}), and must not be a reserved name ('.', '..', '_index')`, awserr.Clip(t.Key))
+		}
 	}
 	return nil
 }

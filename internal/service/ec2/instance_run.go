@@ -113,8 +113,10 @@ func (s *Service) newLaunch(tx *state.Tx, c authz.Caller, in *api.RunInstancesIn
 	if l.nics, err = s.launchNetwork(tx, c, in, most, l.kind); err != nil {
 		return nil, err
 	}
-	l.model, err = launchModel(tx, in, l)
-	return l, err
+	if l.model, err = launchModel(tx, in, l); err != nil {
+		return nil, err
+	}
+	return l, shownTags(&l.model, l.instTags)
 }
 
 func (l *launch) tags(specs []api.TagSpecification) (err error) {
@@ -206,7 +208,7 @@ func refuseLaunch(in *api.RunInstancesInput) error {
 		{in.KernelId != nil || in.RamdiskId != nil, "Kernels and RAM disks"},
 		{in.InstanceMarketOptions != nil && in.InstanceMarketOptions.MarketType != nil, "Spot instances and capacity blocks"},
 		{len(in.ElasticGpuSpecification)+len(in.ElasticInferenceAccelerators) > 0, "Accelerators"},
-		{in.HibernationOptions != nil && val(in.HibernationOptions.Configured), "Hibernation"},
+		{in.HibernationOptions != nil && val(in.HibernationOptions.Configured), "Hibernating instances"},
 		{in.EnclaveOptions != nil && val(in.EnclaveOptions.Enabled), "Nitro Enclaves"},
 		{len(in.LicenseSpecifications) > 0, "Licence configurations"},
 		{in.CapacityReservationSpecification != nil && in.CapacityReservationSpecification.CapacityReservationTarget != nil, "Capacity reservations"},

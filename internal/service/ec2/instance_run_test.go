@@ -285,7 +285,7 @@ func TestRunInstancesRefuses(t *testing.T) {
 		"empty template":         {func(r in) { r.LaunchTemplate = &api.LaunchTemplateSpecification{} }, "MissingParameter", "LaunchTemplate"},
 		"IPv6":                   {func(r in) { r.Ipv6AddressCount = one }, "UnsupportedOperation", "IPv6"},
 		"spot":                   {func(r in) { r.InstanceMarketOptions = &api.InstanceMarketOptionsRequest{MarketType: ptr("spot")} }, "UnsupportedOperation", "Spot"},
-		"hibernation":            {func(r in) { r.HibernationOptions = &api.HibernationOptionsRequest{Configured: ptr(true)} }, "UnsupportedOperation", "Hibernation"},
+		"hibernation":            {func(r in) { r.HibernationOptions = &api.HibernationOptionsRequest{Configured: ptr(true)} }, "UnsupportedOperation", "Hibernating instances are not supported"},
 		"credit of a fixed type": {func(r in) {
 			r.InstanceType, r.CreditSpecification = ptr("m5.large"), &api.CreditSpecificationRequest{CpuCredits: ptr("standard")}
 		}, "InvalidParameterCombination", "m5.large"},

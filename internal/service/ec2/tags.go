@@ -119,6 +119,11 @@ func (k kind[T]) retag(tx *state.Tx, c authz.Caller, id string, change func(stat
 	if slices.Equal(tags, tagsIn(row)) {
 		return nil
 	}
+	if k.taggable != nil {
+		if err := k.taggable(row, tags); err != nil {
+			return err
+		}
+	}
 	changed := *row
 	state.MetaOf(any(&changed).(state.Resource)).Tags = tags
 	k.table.Put(tx, &changed)
