@@ -124,11 +124,19 @@ func run(ctx context.Context) (missed int, err error) {
 		if len(wanted) > 0 && !slices.Contains(wanted, s.name) {
 			continue
 		}
+		before, err := cpuUsage()
+		if err != nil {
+			return missed, fmt.Errorf("reading the use of the CPUs: %w", err)
+		}
 		rows, err := s.run(ctx, b)
 		if ctx.Err() != nil {
 			return missed, fmt.Errorf("interrupted")
 		}
-		missed += show(os.Stdout, s.title, rows)
+		after, failed := cpuUsage()
+		if failed != nil {
+			return missed, fmt.Errorf("reading the use of the CPUs: %w", failed)
+		}
+		missed += show(os.Stdout, fmt.Sprintf("%s (other programs had %.0f %% of the CPUs)", s.title, 100*after.others(before)), rows)
 		if err != nil {
 			missed++
 			fmt.Printf("  MISS: %s could not be measured: %v\n", s.name, err)
@@ -166,16 +174,12 @@ func (b *bench) machine() string {
 	if b.uid == 0 {
 		who = "root"
 	}
-	load := ""
-	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
-		load = ", load " + strings.Fields(string(text))[0] + " before"
-	}
 	kind := ""
 	if b.quick {
 		kind = ", QUICK: the numbers mean little"
 	}
-	return fmt.Sprintf("%s, %s/%s, kernel %s, %d CPUs, %.0f GiB, program run by %s%s%s", time.Now().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH,
-		unix.ByteSliceToString(u.Release[:]), runtime.NumCPU(), math.Round(float64(m.Totalram)*float64(m.Unit)/(1<<30)), who, load, kind)
+	return fmt.Sprintf("%s, %s/%s, kernel %s, %d CPUs, %.0f GiB, program run by %s%s", time.Now().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH,
+		unix.ByteSliceToString(u.Release[:]), runtime.NumCPU(), math.Round(float64(m.Totalram)*float64(m.Unit)/(1<<30)), who, kind)
 }
 
 // onDisk tells whether what is written to the run's directory reaches a disk.

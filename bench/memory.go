@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 const mib = 1 << 20
@@ -22,6 +23,18 @@ func memoryRows(ctx context.Context, b *bench) ([]row, error) {
 			return err
 		}
 		rows = append(rows, row{measure: "idle", value: idle / mib, unit: "MiB", target: atMost(40), note: fmt.Sprintf("%d processes", count)})
+		m, err := newMix(p.addr)
+		if err != nil {
+			return err
+		}
+		if err := m.load(ctx, p.cmd.Process.Pid, pick(b, 5*time.Second, time.Second), &loads{}); err != nil {
+			return err
+		}
+		busy, _, err := p.memory()
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row{measure: "after the load of api", value: busy / mib, unit: "MiB"})
 		w, err := newNetwork(ctx, p, 30)
 		if err != nil {
 			return err
@@ -42,7 +55,7 @@ func memoryRows(ctx context.Context, b *bench) ([]row, error) {
 		}
 		rows = append(rows,
 			row{measure: fmt.Sprintf("with %d instances", n), value: full / mib, unit: "MiB", note: fmt.Sprintf("%d processes", count)},
-			row{measure: "each instance adds", value: (full - idle) / mib / float64(n), unit: "MiB"})
+			row{measure: "each instance adds", value: (full - busy) / mib / float64(n), unit: "MiB"})
 		return nil
 	}, "--ephemeral", "--quotas", "off")
 	return rows, err

@@ -17,23 +17,19 @@ type pathSide struct {
 	last           report.Traffic
 }
 
-// usage is one way to use a path.
-type usage struct {
+// pattern is one way to use a path.
+type pattern struct {
 	command, unit string
-	place         string  // the server's CPU: the client's is the first
 	scale         float64 // from counts to the unit
 	both          bool    // the CPU time of both ends counts, otherwise the client's
 	name          string
 	least         float64 // share of plain routing that has to be reached; 0: none
 }
 
-var usages = []usage{
-	{"stream", "GB", "last", 1e-9, true, "throughput", 0.85},
-	{"connect", "k", "last", 1e-3, false, "new connections apart", 0.7},
-	{"request", "k", "last", 1e-3, false, "requests on one connection apart", 0},
-	{"stream", "GB", "first", 1e-9, true, "throughput together", 0.85},
-	{"connect", "k", "first", 1e-3, false, "new connections together", 0.7},
-	{"request", "k", "first", 1e-3, false, "requests on one connection together", 0},
+var patterns = []pattern{
+	{"stream", "GB", 1e-9, true, "throughput", 0.85},
+	{"connect", "k", 1e-3, false, "new connections", 0.7},
+	{"request", "k", 1e-3, false, "requests on one connection", 0},
 }
 
 // flat is how much of its speed a path may lose between 10 rules and members and
@@ -70,6 +66,9 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 			if _, err := s.client.say("pin first"); err != nil {
 				return err
 			}
+			if _, err := s.server.say("pin last"); err != nil {
+				return err
+			}
 			if _, err := s.server.say("serve 9000"); err != nil {
 				return err
 			}
@@ -78,7 +77,7 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			for _, l := range usages {
+			for _, l := range patterns {
 				for i := range sides { // another one begins each round
 					if err := sides[(round+i)%len(sides)].measure(l, pick(b, 1.0, 0.2)); err != nil {
 						return err
@@ -95,7 +94,7 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	var rows []row
-	for _, l := range usages {
+	for _, l := range patterns {
 		compare := func(a, b *pathSide, least float64, of string) row {
 			r := row{
 				measure: l.name + ": " + a.name, unit: l.unit + "/CPU s", of: of,
@@ -113,10 +112,7 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 	return rows, nil
 }
 
-func (s *pathSide) measure(l usage, seconds float64) error {
-	if _, err := s.server.say("pin %s", l.place); err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
-	}
+func (s *pathSide) measure(l pattern, seconds float64) error {
 	before, err := s.server.say("cpu")
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)

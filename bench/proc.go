@@ -89,6 +89,39 @@ func cpuOf(pid int) (seconds float64, err error) {
 	return seconds, nil
 }
 
+// usage is how much CPU time the machine and this run's processes have used.
+type usage struct{ machine, own, all float64 }
+
+// cpuUsage reads it, in seconds. The machine's holds what its hypervisor gave to others.
+func cpuUsage() (u usage, err error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return u, err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	fields := strings.Fields(line) // cpu user nice system idle iowait irq softirq steal …
+	if len(fields) < 9 {
+		return u, fmt.Errorf("/proc/stat begins with %q", line)
+	}
+	for i, field := range fields[1:9] {
+		n, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return u, err
+		}
+		u.all += n / ticks
+		if i != 3 && i != 4 {
+			u.machine += n / ticks
+		}
+	}
+	u.own, err = cpuOf(os.Getpid())
+	return u, err
+}
+
+// others is the share of the CPUs, 0 to 1, that other programs had since before.
+func (u usage) others(before usage) float64 {
+	return max(0, (u.machine-before.machine)-(u.own-before.own)) / (u.all - before.all)
+}
+
 // memory is the proportional set size of all processes, in bytes, and their number.
 func (p *program) memory() (bytes float64, count int, err error) {
 	pids, err := descendants(p.cmd.Process.Pid)
