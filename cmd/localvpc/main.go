@@ -19,7 +19,7 @@ func main() {
 		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // the second one ends the program at once
 	os.Exit(cli.Run(ctx, cli.Config{
 		Version: app.Version(),
 		Up:      app.Up,

@@ -20,7 +20,7 @@ var _ apiserver.Control = (*engine)(nil)
 
 // Health implements apiserver.Control.
 func (e *engine) Health() any {
-	h := cli.Health{Version: Version(), Account: e.set.Account, Packets: e.inside != nil, Data: e.set.Data}
+	h := cli.Health{API: 1, Version: Version(), Account: e.set.Account, Packets: e.inside != nil, Data: e.set.Data}
 	h.Settled, h.Committed = e.Settled()
 	if e.inside == nil {
 		h.Notes = append(h.Notes, "no packets: instances do not run, the API records them and explain computes")
@@ -74,7 +74,11 @@ func (e *engine) Reset(ctx context.Context) error {
 	if err := e.nodes.Wait(ctx, index); err != nil {
 		return err
 	}
-	return e.nodes.WaitIdle(ctx)
+	if err := e.nodes.WaitIdle(ctx); err != nil {
+		return err
+	}
+	e.sweep() // layers of images that were made here
+	return nil
 }
 
 // AddImages implements apiserver.Control.

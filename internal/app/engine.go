@@ -26,6 +26,7 @@ import (
 	"github.com/localvpc/localvpc/internal/decide/lifecycle"
 	"github.com/localvpc/localvpc/internal/decide/plan"
 	"github.com/localvpc/localvpc/internal/front/apiserver"
+	"github.com/localvpc/localvpc/internal/front/cli"
 	"github.com/localvpc/localvpc/internal/node/dnsserver"
 	"github.com/localvpc/localvpc/internal/node/guests"
 	"github.com/localvpc/localvpc/internal/node/imds"
@@ -63,6 +64,7 @@ type engine struct {
 
 	notes []string // what does not work here, and why
 
+	life context.Context // of run
 	end  context.CancelCauseFunc
 	once sync.Once
 }
@@ -288,8 +290,12 @@ func (e *engine) api() error {
 
 // settle waits until packets obey a commit, and until the instances that it
 // started or ended have followed: who asks next sees them running, stopped or
-// terminated, and no client's waiter has to wait.
+// terminated, and no client's waiter has to wait. Nothing settles any more when
+// the engine ends: the next one does it.
 func (e *engine) settle(ctx context.Context, index uint64) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.life, cancel)()
 	if err := e.nodes.Wait(ctx, index); err != nil {
 		return err
 	}
@@ -351,6 +357,7 @@ func imageDir(path string) error {
 func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) error) error {
 	ctx, e.end = context.WithCancelCause(ctx)
 	defer e.end(nil)
+	e.life = ctx
 	var running sync.WaitGroup
 	failed := make(chan error, 2)
 	if e.nodes != nil {
@@ -390,17 +397,13 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 	return errors.Join(err, e.store.Close())
 }
 
-// greeting is the one line that says that localvpc answers.
+// greeting is what up prints: JSON of cli.Ready, which the parent reads.
 func (e *engine) greeting(addr net.Addr) string {
-	data := e.set.Data
-	if data == "" {
-		data = "nothing is kept"
+	text, err := json.Marshal(cli.Ready{URL: "http://" + addr.String(), Account: e.set.Account, Data: e.set.Data, Packets: e.inside != nil})
+	if err != nil {
+		panic(fmt.Sprintf("app: encoding the ready line: %v", err)) // it is plain data
 	}
-	packets := ""
-	if e.inside == nil {
-		packets = ", no packets"
-	}
-	return fmt.Sprintf("localvpc is ready at http://%s (account %s, %s%s)", addr, e.set.Account, data, packets)
+	return string(text)
 }
 
 // sweep removes disks and layers that nothing has any more.

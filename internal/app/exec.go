@@ -56,31 +56,81 @@ func (e *engine) exec(ctx context.Context, req execstream.Request, s *execstream
 		return cannot, err
 	}
 	ends.handedOver()
-	var out sync.WaitGroup
+	outputs := map[execstream.Kind]*os.File{execstream.Stdout: ends.stdout[0], execstream.Stderr: ends.stderr[0]}
 	stdin := ends.stdin[1]
 	if p.TTY != nil {
 		defer p.TTY.Close()
-		stdin = p.TTY
-		out.Go(func() { _, _ = io.Copy(s.Output(execstream.Stdout), p.TTY) }) // ends with EIO when the command does
-	} else {
-		out.Go(func() { _, _ = io.Copy(s.Output(execstream.Stdout), ends.stdout[0]) })
-		out.Go(func() { _, _ = io.Copy(s.Output(execstream.Stderr), ends.stderr[0]) })
+		if stdin, err = pollable(p.TTY); err != nil {
+			return cannot, err
+		}
+		defer stdin.Close()
+		outputs = map[execstream.Kind]*os.File{execstream.Stdout: stdin}
+	}
+	var out sync.WaitGroup
+	for kind, f := range outputs {
+		out.Go(func() { drain(s.Output(kind), f) })
 	}
 	go func() {
 		carry(s, p, stdin, req.TTY)
 		cancel() // the caller has gone
 	}()
 	exit, err := p.Wait()
-	if !req.TTY {
-		// A process left in the background may hold the pipes open: what it
-		// writes after the command's end is nobody's.
-		ends.stdoutDone()
+	// A process left in the background may hold the pipes or the terminal open:
+	// what it writes after the command's end is nobody's.
+	for _, f := range outputs {
+		_ = f.SetReadDeadline(time.Now().Add(lastWords))
 	}
 	out.Wait()
 	if err != nil {
 		return cannot, err
 	}
 	return exit.Code, nil
+}
+
+// lastWords is how long output is waited for after a command's end: what goes
+// through a terminal arrives a moment later.
+const lastWords = 100 * time.Millisecond
+
+// drain copies output until its end, or its deadline, and then what is there.
+func drain(w io.Writer, f *os.File) {
+	const most = 1 << 20 // the largest pipe (pipe(7))
+	if _, err := io.Copy(w, f); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	_ = f.SetReadDeadline(time.Time{})
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	buf := make([]byte, 32<<10)
+	for left := most; left > 0; {
+		n := 0
+		err := raw.Read(func(fd uintptr) bool {
+			n, _ = syscall.Read(int(fd), buf)
+			return true // never waits
+		})
+		if err != nil || n <= 0 {
+			return
+		}
+		if _, err := w.Write(buf[:n]); err != nil {
+			return
+		}
+		left -= n
+	}
+}
+
+// pollable is a terminal as a file with deadlines.
+func pollable(tty *os.File) (*os.File, error) {
+	fd, err := syscall.Dup(int(tty.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("duplicating the terminal: %w", err)
+	}
+	syscall.CloseOnExec(fd)
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		_ = syscall.Close(fd)
+		return nil, fmt.Errorf("setting up the terminal: %w", err)
+	}
+	return os.NewFile(uintptr(fd), tty.Name()), nil
 }
 
 // bootTime is how long a command waits for an instance that is being started.
@@ -144,31 +194,39 @@ func either(ctx context.Context, sub *state.Subscription, snap *state.Snapshot, 
 // cannot is the exit code of a command that could not be run, as of ssh.
 const cannot = 255
 
-// carry hands the caller's frames to the command until the caller has gone.
+// carry hands the caller's frames to the command until the caller has gone or
+// breaks the form.
 func carry(s *execstream.Stream, p *sandbox.Process, stdin *os.File, tty bool) {
+	in := execstream.NewInput(s)
+	defer in.End()
+	go func() {
+		_, _ = in.WriteTo(stdin) // the command may not read
+		if tty {
+			_, _ = stdin.Write([]byte{4}) // end of file, as typed (termios(3), VEOF)
+			return
+		}
+		_ = stdin.Close()
+	}()
 	for {
 		kind, payload, err := s.Read()
 		if err != nil {
 			return
 		}
-		switch kind {
-		case execstream.Stdin:
-			if len(payload) == 0 {
-				if !tty {
-					_ = stdin.Close()
-				}
-				continue
+		switch {
+		case kind == execstream.Stdin:
+			if in.Put(payload) != nil {
+				return
 			}
-			_, _ = stdin.Write(payload) // the command may not read
-		case execstream.Resize:
+		case kind == execstream.Resize:
 			var size execstream.Size
-			if json.Unmarshal(payload, &size) == nil {
-				_ = p.Resize(size.Rows, size.Cols)
+			if json.Unmarshal(payload, &size) != nil {
+				return
 			}
-		case execstream.Signal:
-			if len(payload) == 1 {
-				_ = p.Signal(syscall.Signal(payload[0]))
-			}
+			_ = p.Resize(size.Rows, size.Cols) // it may have ended, or have no terminal
+		case kind == execstream.Signal && len(payload) == 1:
+			_ = p.Signal(syscall.Signal(payload[0]))
+		default:
+			return
 		}
 	}
 }
@@ -194,13 +252,6 @@ func (p *pipes) handedOver() {
 	}
 }
 
-// stdoutDone ends the copying of output once what is in the pipes has been read.
-func (p *pipes) stdoutDone() {
-	for _, f := range []*os.File{p.stdout[0], p.stderr[0]} {
-		_ = f.SetReadDeadline(immediately)
-	}
-}
-
 func (p *pipes) close() {
 	for _, pair := range [][2]*os.File{p.stdin, p.stdout, p.stderr} {
 		for _, f := range pair {
@@ -210,6 +261,3 @@ func (p *pipes) close() {
 		}
 	}
 }
-
-// immediately is a deadline that has passed.
-var immediately = time.Unix(1, 0)

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
+	"github.com/localvpc/localvpc/internal/base/catalog"
 	"github.com/localvpc/localvpc/internal/front/cli"
 	"github.com/localvpc/localvpc/internal/node/world"
 )
@@ -27,10 +30,17 @@ type settings struct {
 const settingsEnv = "LOCALVPC_SETTINGS"
 
 // Up runs localvpc until ctx ends or it is told to stop.
-func Up(ctx context.Context, o cli.UpOptions, ready func(string)) error {
+func Up(ctx context.Context, o cli.UpOptions, ready func(cli.Ready)) error {
 	set, err := prepare(o)
 	if err != nil {
 		return err
+	}
+	if set.Data != "" {
+		lock, err := set.lock()
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
 	}
 	l, err := openAPI(o.Listen)
 	if err != nil {
@@ -67,11 +77,23 @@ func Up(ctx context.Context, o cli.UpOptions, ready func(string)) error {
 	})
 	defer stop()
 	if line, ok := <-w.Ready(); ok {
-		ready(line)
+		if err := greet(line, ready); err != nil {
+			return errors.Join(err, w.Stop(context.Background()))
+		}
 	}
 	if err := w.Wait(); err != nil && ctx.Err() == nil {
 		return err
 	}
+	return nil
+}
+
+// greet reads the engine's greeting.
+func greet(line string, ready func(cli.Ready)) error {
+	var r cli.Ready
+	if err := json.Unmarshal([]byte(line), &r); err != nil {
+		return fmt.Errorf("reading the engine's greeting %q: %w", line, err)
+	}
+	ready(r)
 	return nil
 }
 
@@ -100,28 +122,51 @@ func prepare(o cli.UpOptions) (settings, error) {
 	if home, err := os.UserHomeDir(); err == nil {
 		set.Hide = append(set.Hide, home)
 	}
-	if o.Images != "" {
-		text, err := os.ReadFile(o.Images)
-		if err != nil {
-			return set, fmt.Errorf("reading --images: %w", err)
-		}
-		set.Images = text
-	}
-	switch o.Quotas {
-	case "":
-	case "off":
-		set.Quotas = json.RawMessage(`"off"`)
-	default:
-		text, err := os.ReadFile(o.Quotas)
-		if err != nil {
-			return set, fmt.Errorf("reading --quotas (a file, or 'off'): %w", err)
-		}
-		if !json.Valid(text) {
-			return set, errors.New("--quotas: the file is not JSON")
-		}
-		set.Quotas = text
+	if err := set.readFiles(); err != nil {
+		return set, err
 	}
 	return set, nil
+}
+
+// readFiles reads what --images and --quotas name, and refuses what the engine could
+// not use.
+func (s *settings) readFiles() (err error) {
+	if s.UpOptions.Images != "" {
+		if s.Images, err = os.ReadFile(s.UpOptions.Images); err != nil {
+			return fmt.Errorf("reading --images: %w", err)
+		}
+		if _, err := catalog.Parse(s.Images); err != nil {
+			return fmt.Errorf("--images %s: %w", s.UpOptions.Images, err)
+		}
+	}
+	switch s.UpOptions.Quotas {
+	case "":
+		return nil
+	case "off":
+		s.Quotas = json.RawMessage(`"off"`)
+		return nil
+	}
+	if s.Quotas, err = os.ReadFile(s.UpOptions.Quotas); err != nil {
+		return fmt.Errorf("reading --quotas (a file, or 'off'): %w", err)
+	}
+	if !json.Valid(s.Quotas) {
+		return errors.New("--quotas: the file is not JSON")
+	}
+	_, err = quotasOf(s.Quotas)
+	return err
+}
+
+// lock takes the data directory for this process. The file that it returns holds it.
+func (s settings) lock() (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(s.Data, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the data directory's lock: %w; choose another directory with --data", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another localvpc uses the data directory %s: stop it with 'localvpc down', or choose another with --data", s.Data)
+	}
+	return f, nil
 }
 
 // runDir is where the world mounts its tmpfs: in the data directory, or over one
@@ -148,23 +193,26 @@ func openAPI(addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--listen %q is not an address like 127.0.0.1:4566", addr)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("--listen %s is not a loopback address: the API gives power over this machine's instances to whoever reaches it", host)
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("--listen %s is not a loopback address, as 127.0.0.1:4566 is: the API gives power over this machine's instances to whoever reaches it", addr)
 	}
 	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is taken: if by another localvpc, 'localvpc status' tells and 'localvpc down' ends it; otherwise choose another address with --listen, and tell the commands by LOCALVPC_URL", addr)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("opening the API (is another localvpc running? 'localvpc status' tells; --listen chooses another address): %w", err)
+		return nil, fmt.Errorf("opening the API: %w; choose another address with --listen", err)
 	}
 	return l, nil
 }
 
 // alone runs API and explain in this process, without a world.
-func alone(ctx context.Context, set settings, l net.Listener, ready func(string)) error {
+func alone(ctx context.Context, set settings, l net.Listener, ready func(cli.Ready)) error {
 	e, err := build(set, nil, newLog(set))
 	if err != nil {
 		return err
 	}
-	return e.run(ctx, l, func(line string) error { ready(line); return nil })
+	return e.run(ctx, l, func(line string) error { return greet(line, ready) })
 }
 
 func newLog(set settings) *slog.Logger {

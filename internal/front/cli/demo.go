@@ -1,23 +1,20 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
-	"github.com/localvpc/localvpc/internal/front/execstream"
 )
 
 func (e *env) demoCommand() *cobra.Command {
@@ -29,51 +26,25 @@ CLI command that it stands for. The exit code says whether everything was as exp
 	}
 }
 
-// story is a demo under way: what the steps have made, by name, and how many
-// expectations did not hold.
-type story struct {
-	e      *env
-	ctx    context.Context
-	ids    map[string]string
-	step   int
-	failed int
-}
-
 // demo starts a localvpc of its own and plays the session against it.
 func (e *env) demo(ctx context.Context) error {
-	self, err := os.Executable()
+	started := e.progress("starting")
+	defer started()
+	r, end, err := e.own(ctx)
 	if err != nil {
-		return fmt.Errorf("finding the program's own file: %w", err)
+		return err
 	}
-	up := exec.Command(self, "up", "--ephemeral", "--listen", "127.0.0.1:0")
-	up.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var problems bytes.Buffer
-	up.Stderr = &problems
-	out, err := up.StdoutPipe()
-	if err != nil {
-		return fmt.Errorf("making a pipe: %w", err)
-	}
-	if err := up.Start(); err != nil {
-		return fmt.Errorf("starting a localvpc: %w", err)
-	}
+	started()
 	defer func() {
-		_ = up.Process.Signal(syscall.SIGTERM)
-		_ = up.Wait()
+		defer e.progress("waiting until everything has ended")()
+		end()
 	}()
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		_ = up.Wait()
-		return fmt.Errorf("it did not start: %s", strings.TrimPrefix(strings.TrimSpace(problems.String()), "localvpc: "))
-	}
-	url := regexp.MustCompile(`http://\S+`).FindString(line)
-	if url == "" {
-		return fmt.Errorf("it started with a line that names no endpoint: %q", line)
-	}
 	inner := *e
-	inner.url, inner.account = url, ""
-	inner.region = "us-east-1"
+	inner.url, inner.account, inner.region, inner.json = r.URL, "", "us-east-1", false
 	s := &story{e: &inner, ctx: ctx, ids: map[string]string{}}
-	fmt.Fprintf(e.out, "%s\n$ localvpc up --ephemeral\n%s\n", e.style.Dim("# A localvpc of its own, which keeps nothing."), line)
+	fmt.Fprintf(e.out, "%s\n$ localvpc up --ephemeral\n", e.style.Dim("# A localvpc of its own, which keeps nothing."))
+	inner.ready(r)
+	fmt.Fprintln(e.out)
 	if err := s.play(); err != nil {
 		return err
 	}
@@ -85,94 +56,42 @@ func (e *env) demo(ctx context.Context) error {
 	return nil
 }
 
-func (s *story) say(text string) {
-	s.step++
-	fmt.Fprintln(s.e.out, s.e.style.Dim(fmt.Sprintf("# %d. %s", s.step, text)))
-}
-
-func (s *story) show(command string) { fmt.Fprintln(s.e.out, "$ "+command) }
-
-func (s *story) result(text string) { fmt.Fprintf(s.e.out, "%s\n\n", text) }
-
-// make runs one creating call, prints its command and keeps the id.
-func (s *story) make(name, command string, do func() (string, error)) error {
-	s.show(s.fill(command))
-	id, err := do()
+// own starts an ephemeral localvpc that ends with end, and with this process
+// whatever ends it.
+func (e *env) own(ctx context.Context) (r Ready, end func(), err error) {
+	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("step %d: %w", s.step, err)
+		return r, nil, fmt.Errorf("finding the program's own file: %w", err)
 	}
-	if id != "" {
-		s.ids[name] = id
-		s.result(id)
-	} else {
-		s.result("ok")
-	}
-	return nil
-}
-
-// fill replaces {name} by the id that was made under that name.
-func (s *story) fill(command string) string {
-	for name, id := range s.ids {
-		command = strings.ReplaceAll(command, "{"+name+"}", id)
-	}
-	return command
-}
-
-// expect runs a command in an instance and compares its exit code and output.
-func (s *story) expect(instance, command string, code int, output string) error {
-	command = s.fill(command)
-	s.show(fmt.Sprintf("localvpc exec %s -- %s", instance, command))
-	got, text, err := s.run(instance, strings.Fields(command))
+	up := exec.Command(self, "up", "--ephemeral", "--listen", "127.0.0.1:0", "--json", "--until-stdin-ends")
+	up.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process
+	var problems bytes.Buffer
+	up.Stderr = &problems
+	hold, err := up.StdinPipe()
 	if err != nil {
-		return fmt.Errorf("step %d: %w", s.step, err)
+		return r, nil, fmt.Errorf("making a pipe: %w", err)
 	}
-	text = strings.TrimSpace(text)
-	if text != "" {
-		fmt.Fprintln(s.e.out, text)
-	}
-	if got != code || !strings.Contains(text, output) {
-		s.failed++
-		s.result(s.e.style.Bad(fmt.Sprintf("exit code %d: expected %d and %q", got, code, output)))
-		return nil
-	}
-	s.result(s.e.style.Good(fmt.Sprintf("exit code %d, as expected", got)))
-	return nil
-}
-
-func (s *story) run(instance string, args []string) (int, string, error) {
-	conn, stream, err := s.e.dialExec(s.ctx, execstream.Request{Instance: s.ids[instance], Args: args})
+	out, err := up.StdoutPipe()
 	if err != nil {
-		return 0, "", err
+		return r, nil, fmt.Errorf("making a pipe: %w", err)
 	}
-	defer conn.Close()
-	if err := stream.Write(execstream.Stdin, nil); err != nil {
-		return 0, "", err
+	if err := up.Start(); err != nil {
+		return r, nil, fmt.Errorf("starting a localvpc: %w", err)
 	}
-	var out bytes.Buffer
-	result, err := receive(stream, &out, &out)
-	if err != nil {
-		return 0, "", err
+	end = func() {
+		_ = hold.Close()
+		_ = up.Wait()
 	}
-	if result.Error != "" {
-		return 0, "", errors.New(result.Error)
+	stop := context.AfterFunc(ctx, func() { _ = hold.Close() })
+	defer stop()
+	if err := json.NewDecoder(out).Decode(&r); err != nil {
+		end()
+		if ctx.Err() != nil {
+			return r, nil, errInterrupted
+		}
+		return r, nil, errors.New(strings.TrimPrefix(strings.TrimSpace(problems.String()), "localvpc: "))
 	}
-	return result.Code, out.String(), nil
-}
-
-// explain prints the explanation and compares its verdict.
-func (s *story) explain(source, destination string, reachable bool) error {
-	s.show(fmt.Sprintf("localvpc explain %s %s:80", source, destination))
-	err := s.e.explain(s.ctx, s.ids[source], s.ids[destination]+":80", "")
-	var exit Exit
-	if err != nil && !errors.As(err, &exit) {
-		return fmt.Errorf("step %d: %w", s.step, err)
-	}
-	if (err == nil) != reachable {
-		s.failed++
-		fmt.Fprintln(s.e.out, s.e.style.Bad("that was not expected"))
-	}
-	_, err = io.WriteString(s.e.out, "\n")
-	return err
+	return r, end, nil
 }
 
 // serverScript starts a web server in the first instance at its first boot.

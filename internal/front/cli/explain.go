@@ -53,7 +53,7 @@ func (e *env) explain(ctx context.Context, source, destination, protocol string)
 		}
 	}
 	var x render.Explanation
-	if err := e.control(ctx, "POST", "explain", explainRequest{e.account, e.regionName(), source, host, protocol, port}, &x); err != nil {
+	if err := e.control(ctx, "POST", "explain", explainRequest{e.accountID(), e.regionName(), source, host, protocol, port}, &x); err != nil {
 		return err
 	}
 	if e.json {

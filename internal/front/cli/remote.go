@@ -2,11 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -19,42 +21,53 @@ import (
 
 // endpoint is where the running localvpc answers.
 func (e *env) endpoint() string {
-	for _, u := range []string{e.url, os.Getenv("LOCALVPC_URL"), os.Getenv("AWS_ENDPOINT_URL")} {
-		if u != "" {
-			return strings.TrimRight(u, "/")
-		}
+	u := cmp.Or(e.url, os.Getenv("LOCALVPC_URL"), os.Getenv("AWS_ENDPOINT_URL"), "http://127.0.0.1:4566")
+	if !strings.Contains(u, "://") {
+		u = "http://" + u
 	}
-	return "http://127.0.0.1:4566"
+	return strings.TrimRight(u, "/")
+}
+
+// target is the endpoint, checked; its host has a port.
+func (e *env) target() (*url.URL, error) {
+	u, err := url.Parse(e.endpoint())
+	if err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Path != "" {
+		return nil, fmt.Errorf("the endpoint %q is not like http://127.0.0.1:4566: check --url, LOCALVPC_URL and AWS_ENDPOINT_URL", e.endpoint())
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), "80")
+	}
+	return u, nil
 }
 
 // regionName is the Region that the user works in.
 func (e *env) regionName() string {
-	for _, r := range []string{e.region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")} {
-		if r != "" {
-			return r
-		}
-	}
-	return "us-east-1"
+	return cmp.Or(e.region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), "us-east-1")
 }
+
+// accountID is the account that the user works in; empty is the default one of
+// the running localvpc.
+func (e *env) accountID() string {
+	if key := os.Getenv("AWS_ACCESS_KEY_ID"); e.account == "" && isAccount(key) {
+		return key
+	}
+	return e.account
+}
+
+func isAccount(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
 
 // aws is a client for the public API.
 func (e *env) aws() *client.Client {
-	key := e.account
-	if key == "" {
-		key = os.Getenv("AWS_ACCESS_KEY_ID")
-	}
-	if key == "" {
-		key = "test"
-	}
-	secret := os.Getenv("AWS_SECRET_ACCESS_KEY")
-	if secret == "" {
-		secret = "test"
-	}
+	key := cmp.Or(e.account, os.Getenv("AWS_ACCESS_KEY_ID"), "test")
+	secret := cmp.Or(os.Getenv("AWS_SECRET_ACCESS_KEY"), "test")
 	return client.New(e.endpoint(), e.regionName(), key, secret)
 }
 
 // call makes one EC2 call, with an error that says what to do when nothing answers.
 func call[Out, In any](ctx context.Context, e *env, action string, in *In) (*Out, error) {
+	if _, err := e.target(); err != nil {
+		return nil, err
+	}
 	out, err := client.Call[Out](ctx, e.aws(), ec2.API, action, in)
 	if err != nil {
 		return nil, e.unreachable(err)
@@ -95,11 +108,11 @@ func (e *env) controlResponse(ctx context.Context, method, path string, in any) 
 		}
 		body = bytes.NewReader(b)
 	}
-	u, err := url.Parse(e.endpoint() + "/_localvpc/" + path)
+	u, err := e.target()
 	if err != nil {
-		return nil, fmt.Errorf("the endpoint %q is not a URL: %w", e.endpoint(), err)
+		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+	req, err := http.NewRequestWithContext(ctx, method, u.String()+"/_localvpc/"+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("making the request: %w", err)
 	}
@@ -109,14 +122,19 @@ func (e *env) controlResponse(ctx context.Context, method, path string, in any) 
 	}
 	if resp.StatusCode >= 300 {
 		defer resp.Body.Close()
-		var fault struct{ Code, Message string }
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-		if json.Unmarshal(text, &fault) == nil && fault.Message != "" {
-			return nil, errors.New(fault.Message)
-		}
-		return nil, fmt.Errorf("%s answered %s: is it localvpc that listens there?", u.Host, resp.Status)
+		return nil, refusal(resp)
 	}
 	return resp, nil
+}
+
+// refusal is the error that an answer of /_localvpc/ stands for.
+func refusal(resp *http.Response) error {
+	var fault struct{ Code, Message string }
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	if json.Unmarshal(text, &fault) == nil && fault.Message != "" {
+		return errors.New(fault.Message)
+	}
+	return fmt.Errorf("%s answered %s: is it localvpc that listens there?", resp.Request.URL.Host, resp.Status)
 }
 
 func (e *env) printJSON(v any) error {

@@ -30,6 +30,20 @@ type Exit int
 
 func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// Failure is an error with an exit code of its own.
+type Failure struct {
+	Code int
+	Err  error
+}
+
+func (f *Failure) Error() string { return f.Err.Error() }
+func (f *Failure) Unwrap() error { return f.Err }
+
+// usage adds to an error about the command line where to read on.
+func usage(cmd *cobra.Command, err error) error {
+	return fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())
+}
+
 // UpOptions are the flags of up.
 type UpOptions struct {
 	Listen    string
@@ -47,8 +61,8 @@ type UpOptions struct {
 type Config struct {
 	Version string
 	// Up runs localvpc until ctx ends or it is told to stop, and calls ready
-	// with the line to print when it answers.
-	Up func(ctx context.Context, o UpOptions, ready func(string)) error
+	// when it answers.
+	Up func(ctx context.Context, o UpOptions, ready func(Ready)) error
 	// Probe says why namespaces are not permitted here; nil if they are.
 	Probe  func() error
 	Stdin  *os.File
@@ -70,7 +84,7 @@ type env struct {
 // Run executes one command line and returns the exit code.
 func Run(ctx context.Context, cfg Config, args []string) int {
 	e := &env{cfg: cfg, out: cfg.Stdout}
-	e.style.Colour = term.IsTerminal(int(cfg.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""
+	e.style.Colour = term.IsTerminal(int(cfg.Stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	root := e.root()
 	root.SetArgs(args)
 	root.SetIn(cfg.Stdin)
@@ -85,6 +99,10 @@ func Run(ctx context.Context, cfg Config, args []string) int {
 		return int(exit)
 	}
 	fmt.Fprintln(cfg.Stderr, "localvpc:", err)
+	var failure *Failure
+	if errors.As(err, &failure) {
+		return failure.Code
+	}
 	return ExitError
 }
 
@@ -97,8 +115,21 @@ clients, and behind it real instances whose packets obey security groups.
 
 Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"'.`,
 		SilenceErrors: true, SilenceUsage: true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(cmd, fmt.Errorf("there is no command %q", args[0]))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if e.account != "" && !isAccount(e.account) {
+				return usage(cmd, fmt.Errorf("--account %q is not a number of 12 digits", e.account))
+			}
+			return nil
+		},
 	}
+	root.SetFlagErrorFunc(usage)
 	f := root.PersistentFlags()
 	f.StringVar(&e.url, "url", "", "endpoint of the running localvpc (default: $LOCALVPC_URL, $AWS_ENDPOINT_URL, http://127.0.0.1:4566)")
 	f.StringVar(&e.region, "region", "", "Region (default: $AWS_REGION, $AWS_DEFAULT_REGION, us-east-1)")
@@ -109,6 +140,16 @@ Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"
 		e.lsCommand(), e.execCommand(), e.shellCommand(), e.logsCommand(),
 		e.explainCommand(), e.demoCommand(), e.resetCommand(), e.probeCommand(), e.versionCommand(),
 	)
+	for _, cmd := range root.Commands() {
+		if check := cmd.Args; check != nil {
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if check(cmd, args) == nil {
+					return nil
+				}
+				return usage(cmd, fmt.Errorf("the arguments %q do not fit '%s'", args, cmd.UseLine()))
+			}
+		}
+	}
 	return root
 }
 

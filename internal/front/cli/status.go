@@ -1,11 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -15,6 +15,7 @@ import (
 
 // Health is the answer of /_localvpc/health.
 type Health struct {
+	API       int // of /_localvpc/, see docs/design/front.md
 	Version   string
 	Account   string
 	Packets   bool     // is there a data plane
@@ -80,10 +81,7 @@ func (e *env) envCommand() *cobra.Command {
 			if err := e.control(cmd.Context(), "GET", "health", nil, &h); err != nil {
 				return err
 			}
-			key := h.Account
-			if e.account != "" {
-				key = e.account
-			}
+			key := cmp.Or(e.account, h.Account)
 			vars := [][2]string{
 				{"AWS_ENDPOINT_URL", e.endpoint()},
 				{"AWS_ACCESS_KEY_ID", key},
@@ -112,6 +110,7 @@ func (e *env) downCommand() *cobra.Command {
 		Use: "down", Short: "Stop the running localvpc", Example: "  localvpc down", Args: cobra.NoArgs,
 		Long: "Stop the running localvpc and wait until it is gone. Its data directory stays.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer e.progress("waiting until everything has ended")()
 			if err := e.control(cmd.Context(), "POST", "stop", nil, nil); err != nil {
 				return err
 			}
@@ -123,7 +122,7 @@ func (e *env) downCommand() *cobra.Command {
 // gone returns when nothing listens at the endpoint any more: a connection that
 // is held open ends when the program does.
 func (e *env) gone(ctx context.Context) error {
-	u, err := url.Parse(e.endpoint())
+	u, err := e.target()
 	if err != nil {
 		return err
 	}
@@ -154,6 +153,7 @@ func (e *env) resetCommand() *cobra.Command {
 		Long:    "Remove every resource of every account and Region. Test suites call the same as POST /_localvpc/reset.",
 		Example: "  localvpc reset",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer e.progress("waiting until instances have ended")()
 			return e.control(cmd.Context(), "POST", "reset", nil, nil)
 		},
 	}

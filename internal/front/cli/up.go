@@ -2,9 +2,12 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,10 +15,12 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func (e *env) upCommand() *cobra.Command {
 	var o UpOptions
+	var held bool
 	cmd := &cobra.Command{
 		Use: "up", Short: "Start localvpc", Args: cobra.NoArgs,
 		Long: `Start localvpc and print one line when it answers. It runs until Ctrl-C or
@@ -28,10 +33,24 @@ func (e *env) upCommand() *cobra.Command {
 			if o.Ephemeral && cmd.Flags().Changed("data") {
 				return errors.New("--ephemeral keeps nothing: leave --data out, or leave --ephemeral out to keep state")
 			}
+			started := e.progress("starting")
+			defer started()
 			if o.Detach {
-				return e.detach(cmd.Context())
+				return e.detach(cmd, started)
 			}
-			return e.cfg.Up(cmd.Context(), o, func(line string) { fmt.Fprintln(e.out, line) })
+			ctx := cmd.Context()
+			if held {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithCancel(ctx)
+				go func() {
+					_, _ = io.Copy(io.Discard, e.cfg.Stdin)
+					cancel()
+				}()
+			}
+			return e.cfg.Up(ctx, o, func(r Ready) {
+				started()
+				e.ready(r)
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -44,6 +63,7 @@ func (e *env) upCommand() *cobra.Command {
 	f.StringVar(&o.Quotas, "quotas", "", "'off', or a JSON file with quotas by name")
 	f.BoolVarP(&o.Detach, "detach", "d", false, "start in the background and return when it answers")
 	f.BoolVarP(&o.Verbose, "verbose", "v", false, "log every request")
+	f.BoolVar(&held, "until-stdin-ends", false, "end with standard input: for a program that starts localvpc for itself")
 	return cmd
 }
 
@@ -59,22 +79,46 @@ func defaultData() string {
 	return filepath.Join(home, ".local", "state", "localvpc")
 }
 
-// detach starts the same command line in a session of its own, and returns when
-// it has printed its line.
-func (e *env) detach(ctx context.Context) error {
+// Ready is what up prints when localvpc answers.
+type Ready struct {
+	URL     string
+	Account string
+	Data    string // directory, empty when ephemeral
+	Packets bool
+}
+
+// ready prints one line.
+func (e *env) ready(r Ready) {
+	if e.json {
+		_ = json.NewEncoder(e.out).Encode(r) // nobody may be reading any more
+		return
+	}
+	details := []string{"account " + r.Account, cmp.Or(r.Data, "nothing is kept")}
+	if !r.Packets {
+		details = append(details, "no packets")
+	}
+	fmt.Fprintf(e.out, "localvpc is ready at %s (%s)\n", r.URL, strings.Join(details, ", "))
+}
+
+// errInterrupted is what Ctrl-C leads to.
+var errInterrupted = errors.New("interrupted")
+
+// detach starts the same command in a session of its own, and returns when it has
+// printed its line.
+func (e *env) detach(cmd *cobra.Command, started func()) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("finding the program's own file: %w", err)
 	}
-	var args []string
-	for _, a := range os.Args[1:] {
-		if a != "-d" && a != "--detach" {
-			args = append(args, a)
+	args := []string{"up"}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Name != "detach" {
+			args = append(args, "--"+f.Name+"="+f.Value.String())
 		}
-	}
-	cmd := exec.Command(self, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	out, err := cmd.StdoutPipe()
+	})
+	up := exec.Command(self, args...)
+	up.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	out, err := up.StdoutPipe()
 	if err != nil {
 		return fmt.Errorf("making a pipe: %w", err)
 	}
@@ -83,27 +127,26 @@ func (e *env) detach(ctx context.Context) error {
 		return fmt.Errorf("making a file for errors: %w", err)
 	}
 	defer problems.Close()
-	os.Remove(problems.Name())
-	cmd.Stderr = problems
-	if err := cmd.Start(); err != nil {
+	os.Remove(problems.Name()) // its descriptors remain
+	up.Stderr = problems
+	if err := up.Start(); err != nil {
 		return fmt.Errorf("starting in the background: %w", err)
 	}
-	line := make(chan string, 1)
-	go func() {
-		text, _ := bufio.NewReader(out).ReadString('\n')
-		line <- text
-	}()
-	select {
-	case text := <-line:
-		if text != "" {
-			_, err := fmt.Fprint(e.out, text)
-			return err
-		}
-		_ = cmd.Wait()
-		text2, _ := os.ReadFile(fmt.Sprintf("/proc/self/fd/%d", problems.Fd()))
-		return fmt.Errorf("it did not start: %s", strings.TrimPrefix(strings.TrimSpace(string(text2)), "localvpc: "))
-	case <-ctx.Done():
-		_ = cmd.Process.Kill()
-		return ctx.Err()
+	stop := context.AfterFunc(cmd.Context(), func() { _ = up.Process.Kill() })
+	defer stop()
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	started()
+	if line != "" {
+		_, err := fmt.Fprint(e.out, line)
+		return err
 	}
+	_ = up.Wait()
+	if err := cmd.Context().Err(); err != nil {
+		return errInterrupted
+	}
+	text, err := io.ReadAll(io.NewSectionReader(problems, 0, 64<<10))
+	if err != nil {
+		return fmt.Errorf("reading why it did not start: %w", err)
+	}
+	return errors.New(strings.TrimPrefix(strings.TrimSpace(string(text)), "localvpc: "))
 }

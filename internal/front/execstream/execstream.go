@@ -2,7 +2,9 @@
 // instance, spoken by the server and by the CLI over one upgraded HTTP connection.
 //
 // Invariant: every frame is bounded, and a stream that breaks the form ends with
-// an error, never with a frame half read.
+// an error, never with a frame half read. Nobody waits with reading until somebody
+// else reads: standard input that the command does not take stays with the caller
+// (see Window), so that a signal behind it arrives.
 package execstream
 
 import (
@@ -20,12 +22,13 @@ const Protocol = "localvpc-exec/1"
 type Kind byte
 
 const (
-	Stdin  Kind = iota // client → server; an empty frame closes standard input
+	Stdin  Kind = iota // client → server, see Window; an empty frame ends standard input
 	Stdout             // server → client
 	Stderr             // server → client
 	Exit               // server → client, JSON Result; the last frame
 	Resize             // client → server, JSON Size
 	Signal             // client → server, the signal's number as one byte
+	Taken              // server → client, bytes of standard input that the command took: 4 bytes, big endian
 )
 
 // Size of a terminal in characters.
@@ -95,7 +98,7 @@ func (s *Stream) Read() (Kind, []byte, error) {
 		return 0, nil, err
 	}
 	n := binary.BigEndian.Uint32(head[1:])
-	if n > MaxFrame || Kind(head[0]) > Signal {
+	if n > MaxFrame || Kind(head[0]) > Taken {
 		return 0, nil, fmt.Errorf("a frame of kind %d and %d bytes is not of %s", head[0], n, Protocol)
 	}
 	payload := make([]byte, n)

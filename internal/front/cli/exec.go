@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/localvpc/localvpc/internal/front/execstream"
+)
+
+// execCodes are the exit codes of exec and shell, which are those of ssh and sh.
+const execCodes = `Exit code: the command's; 128 and the signal's number when a signal ended it;
+127 when there is no such command, 126 when it cannot be run; 255 when localvpc
+could not do it.`
+
+func (e *env) execCommand() *cobra.Command {
+	var tty bool
+	cmd := &cobra.Command{
+		Use: "exec <instance> -- command [argument...]", Short: "Run a command in an instance",
+		Long: `Run a command in an instance, named by id or Name tag, with standard input,
+output and error of its own. Signals are passed on.
+
+` + execCodes,
+		Example: `  localvpc exec web -- ip address
+  localvpc exec -t web -- top
+  tar c . | localvpc exec web -- tar x -C /srv`,
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: e.completeInstances,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			command := args[1:]
+			if command[0] == "--" {
+				command = command[1:]
+			}
+			if len(command) == 0 {
+				return usage(cmd, errors.New("there is no command after the instance"))
+			}
+			return e.exec(cmd.Context(), args[0], command, tty)
+		},
+	}
+	cmd.Flags().BoolVarP(&tty, "tty", "t", false, "give the command a terminal")
+	cmd.Flags().SetInterspersed(false)
+	return cmd
+}
+
+func (e *env) shellCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "shell <instance>", Short: "Open a shell in an instance",
+		Long: "Open a login shell in an instance, named by id or Name tag.\n\n" + execCodes,
+		Example: `  localvpc shell web
+  localvpc shell web <setup.sh`,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: e.completeInstances,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.exec(cmd.Context(), args[0], []string{"/bin/sh", "-c", "exec $(command -v bash || echo sh) -l"}, term.IsTerminal(int(e.cfg.Stdin.Fd())))
+		},
+	}
+}
+
+// cannotExec is the exit code of an exec that localvpc could not do.
+const cannotExec = 255
+
+// exec runs a command with this process's standard streams.
+func (e *env) exec(ctx context.Context, instance string, args []string, tty bool) error {
+	inst, err := e.resolve(ctx, instance)
+	if err != nil {
+		return &Failure{cannotExec, err}
+	}
+	req := execstream.Request{Instance: value(inst.InstanceId), Args: args, TTY: tty}
+	if tty {
+		if name := os.Getenv("TERM"); name != "" {
+			req.Env = append(req.Env, "TERM="+name)
+		}
+		req.Size = e.size()
+	}
+	conn, stream, err := e.dialExec(ctx, req)
+	if err != nil {
+		return &Failure{cannotExec, err}
+	}
+	defer conn.Close()
+	if in := int(e.cfg.Stdin.Fd()); tty && term.IsTerminal(in) {
+		old, err := term.MakeRaw(in)
+		if err != nil {
+			return &Failure{cannotExec, fmt.Errorf("setting the terminal: %w", err)}
+		}
+		defer term.Restore(in, old)
+	}
+	go e.forward(stream)
+	feed := execstream.NewFeed(stream)
+	go func() {
+		if _, err := io.Copy(feed, e.cfg.Stdin); err == nil {
+			_ = feed.Close() // the command may have ended
+		}
+	}()
+	result, err := receive(stream, feed, e.out, e.cfg.Stderr)
+	switch {
+	case err != nil:
+		return &Failure{cannotExec, err}
+	case result.Error != "":
+		return &Failure{result.Code, errors.New(result.Error)}
+	case result.Code != 0:
+		return Exit(result.Code)
+	}
+	return nil
+}
+
+// size is that of the terminal, of the first standard stream that is one.
+func (e *env) size() execstream.Size {
+	for _, f := range []*os.File{e.cfg.Stdin, e.cfg.Stdout, e.cfg.Stderr} {
+		if cols, rows, err := term.GetSize(int(f.Fd())); err == nil {
+			return execstream.Size{Rows: uint16(rows), Cols: uint16(cols)}
+		}
+	}
+	return execstream.Size{Rows: 24, Cols: 80}
+}
+
+// forward sends signals and changes of the window's size to the command.
+func (e *env) forward(stream *execstream.Stream) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGWINCH, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+	for s := range signals {
+		var err error
+		if s == syscall.SIGWINCH {
+			err = stream.WriteJSON(execstream.Resize, e.size())
+		} else {
+			err = stream.Write(execstream.Signal, []byte{byte(s.(syscall.Signal))})
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// receive copies a command's output until its result comes.
+func receive(stream *execstream.Stream, feed *execstream.Feed, stdout, stderr io.Writer) (execstream.Result, error) {
+	defer feed.Abort()
+	for {
+		kind, payload, err := stream.Read()
+		if err != nil {
+			return execstream.Result{}, fmt.Errorf("the connection to the command ended: %w", err)
+		}
+		switch kind {
+		case execstream.Stdout:
+			_, err = stdout.Write(payload)
+		case execstream.Stderr:
+			_, err = stderr.Write(payload)
+		case execstream.Taken:
+			err = feed.Taken(payload)
+		case execstream.Exit:
+			var r execstream.Result
+			err := json.Unmarshal(payload, &r)
+			return r, err
+		}
+		if err != nil {
+			return execstream.Result{}, err
+		}
+	}
+}
+
+// dialExec opens the two-way stream of a command.
+func (e *env) dialExec(ctx context.Context, req execstream.Request) (net.Conn, *execstream.Stream, error) {
+	u, err := e.target()
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding the request: %w", err)
+	}
+	hr, err := http.NewRequestWithContext(ctx, "POST", u.String()+"/_localvpc/exec", bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, fmt.Errorf("making the request: %w", err)
+	}
+	hr.Header.Set("Upgrade", execstream.Protocol)
+	hr.Header.Set("Connection", "Upgrade")
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return nil, nil, e.unreachable(err)
+	}
+	stream, err := upgrade(conn, hr)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, stream, nil
+}
+
+// upgrade sends the request and takes the connection over when it is accepted.
+func upgrade(conn net.Conn, r *http.Request) (*execstream.Stream, error) {
+	if err := r.Write(conn); err != nil {
+		return nil, fmt.Errorf("asking for the command: %w", err)
+	}
+	buf := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(buf, r)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the command: %w", err)
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		defer resp.Body.Close()
+		return nil, refusal(resp)
+	}
+	return execstream.New(buf, conn), nil
+}
