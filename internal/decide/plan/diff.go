@@ -38,14 +38,17 @@ func (os Objects) Put(objects ...Object) {
 // Diff gives the operations that turn current into desired, in the order in
 // which they have to be done: removals of elements, because a set refuses an
 // interval that overlaps one it still holds; additions and changes by ascending
-// Kind; the other removals by descending Kind. Its cost is that of the sets it is
-// given, so callers give it only the part that may have changed.
+// Kind; the other removals by descending Kind. What hangs on an interface that
+// goes, or whose pair is made anew, is added again if it is still wanted. Its cost
+// is that of the sets it is given, so callers give it only the part that may have
+// changed.
 func Diff(current, desired Objects) []Op {
 	var first, put, drop []Op
+	lost := lostEnds(current, desired)
 	for key, want := range desired {
 		have, ok := current[key]
 		switch {
-		case !ok:
+		case !ok || lost[end{want.NS(), LinkOf(want)}]:
 			put = append(put, Op{Verb: Add, Object: want})
 		case !Same(have, want):
 			put = append(put, Op{Verb: Change, Object: want, Old: have})
@@ -67,6 +70,31 @@ func Diff(current, desired Objects) []Op {
 	Sort(drop)
 	slices.Reverse(drop)
 	return slices.Concat(first, put, drop)
+}
+
+// end is one end of a link.
+type end struct {
+	ns   Netns
+	name string
+}
+
+// lostEnds are the interfaces of current that do not outlive the way to desired.
+func lostEnds(current, desired Objects) map[end]bool {
+	var lost map[end]bool
+	for key, o := range current {
+		have, ok := o.(Link)
+		if !ok {
+			continue
+		}
+		if want, ok := desired[key].(Link); ok && have.SamePair(want) {
+			continue
+		}
+		if lost == nil {
+			lost = map[end]bool{}
+		}
+		lost[end{have.Netns, have.Name}], lost[end{have.Peer, have.PeerName}] = true, true
+	}
+	return lost
 }
 
 // Sort orders operations by namespace kind first, then by Kind and Key, so that

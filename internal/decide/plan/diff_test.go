@@ -71,3 +71,45 @@ func TestRulesReadAsNftPrintsThem(t *testing.T) {
 		}
 	}
 }
+
+// What hangs on an interface goes with it, so it is added again though it is the
+// same before and after: the address inside, when another link takes the name.
+func TestDiffAddsAgainWhatWentWithItsLink(t *testing.T) {
+	ns, inside := Netns("vpc-1"), Netns("i-1")
+	link := func(name string, peer Netns, peerName string) Link {
+		return Link{Netns: ns, Name: name, Peer: peer, PeerName: peerName}
+	}
+	table := Route{Netns: inside, Table: 1001, Dst: netip.MustParsePrefix("0.0.0.0/0"), Link: "eth1", Via: netip.MustParseAddr("10.0.0.1")}
+	first := Route{Netns: inside, Table: 254, Dst: netip.MustParsePrefix("0.0.0.0/0"), Link: "eth0", Via: netip.MustParseAddr("10.0.0.1")}
+	out := Route{Netns: ns, Table: 254, Dst: netip.MustParsePrefix("10.0.0.4/32"), Link: "e1"}
+	for name, test := range map[string]struct {
+		before, after []Link
+		want          string
+	}{
+		"another takes its name": {[]Link{link("e1", "i-1", "eth1")}, []Link{link("e2", "i-1", "eth1")},
+			"add link vpc-1 e2\nadd route i-1 1001 0.0.0.0/0\nadd route vpc-1 254 10.0.0.4/32\nremove link vpc-1 e1"},
+		"they change places": {[]Link{link("e1", "i-1", "eth1"), link("e2", "i-1", "eth2")}, []Link{link("e1", "i-1", "eth2"), link("e2", "i-1", "eth1")},
+			"change link vpc-1 e1\nchange link vpc-1 e2\nadd route i-1 1001 0.0.0.0/0\nadd route vpc-1 254 10.0.0.4/32"},
+		"it stays": {[]Link{link("e1", "i-1", "eth1")}, []Link{{Netns: ns, Name: "e1", Peer: "i-1", PeerName: "eth1", MTU: 1500}}, "change link vpc-1 e1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, after := Objects{}, Objects{}
+			for _, o := range []Objects{before, after} {
+				o.Put(table, first, out)
+			}
+			for _, l := range test.before {
+				before.Put(l)
+			}
+			for _, l := range test.after {
+				after.Put(l)
+			}
+			var got []string
+			for _, op := range Diff(before, after) {
+				got = append(got, string(op.Verb)+" "+op.Object.Key())
+			}
+			if s := strings.Join(got, "\n"); s != test.want {
+				t.Errorf("got\n%s\nwant\n%s", s, test.want)
+			}
+		})
+	}
+}

@@ -87,6 +87,23 @@ func (o Link) String() string {
 	return fmt.Sprintf("%s mac %s group %d mtu %d peer %s %s mac %s", o.Key(), o.MAC, o.Group, o.MTU, o.Peer, o.PeerName, o.PeerMAC)
 }
 
+// SamePair says whether two states of a link are of one pair: another peer, or
+// another name there, is a pair made anew.
+func (o Link) SamePair(other Link) bool { return o.Peer == other.Peer && o.PeerName == other.PeerName }
+
+// LinkOf names the interface that an object goes with, "" when it is none.
+func LinkOf(o Object) string {
+	switch o := o.(type) {
+	case Addr:
+		return o.Link
+	case Neigh:
+		return o.Link
+	case Route:
+		return o.Link
+	}
+	return ""
+}
+
 // Addr is an address on a link ("lo" included).
 type Addr struct {
 	Netns  Netns

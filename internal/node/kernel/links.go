@@ -1,3 +1,5 @@
+//go:build linux
+
 package kernel
 
 import (
@@ -13,16 +15,17 @@ import (
 	"github.com/localvpc/localvpc/internal/node/kernel/route"
 )
 
-// removeLinks removes a namespace's links in one sweep.
+// removeLinks removes a namespace's links in one sweep, those too whose pair is
+// made anew: a new one may take the name that another gives up.
 func (k *Kernel) removeLinks(ns plan.Netns, ops []plan.Op) error {
 	var indexes []uint32
 	var last plan.Op
 	s, err := k.space(ns)
 	for _, op := range ops {
-		if op.Verb != plan.Remove || err != nil {
+		l, leaves := leaving(op)
+		if !leaves || err != nil {
 			continue
 		}
-		l := op.Object.(plan.Link)
 		i, err := s.index(l.Name)
 		if errors.Is(err, unix.ENODEV) {
 			continue // its peer's namespace has ended, and the pair with it
@@ -46,6 +49,16 @@ func (k *Kernel) removeLinks(ns plan.Netns, ops []plan.Op) error {
 		return &Error{last, err}
 	}
 	return nil
+}
+
+// leaving gives the pair that an operation ends, if it ends one.
+func leaving(op plan.Op) (plan.Link, bool) {
+	l := op.Object.(plan.Link)
+	if op.Verb != plan.Change {
+		return l, op.Verb == plan.Remove
+	}
+	old := op.Old.(plan.Link)
+	return old, !old.SamePair(l)
 }
 
 func (k *Kernel) forgetPeer(l plan.Link) {
@@ -73,35 +86,24 @@ func (k *Kernel) addLinks(ns plan.Netns, ops []plan.Op) error {
 
 func (k *Kernel) putLink(s *space, op plan.Op) error {
 	l := op.Object.(plan.Link)
-	if op.Verb == plan.Add {
+	if _, anew := leaving(op); op.Verb == plan.Add || anew {
 		return k.addLink(s, l)
 	}
 	old := op.Old.(plan.Link)
-	if old.Peer == l.Peer && old.PeerName == l.PeerName {
-		if old.PeerMAC != l.PeerMAC || old.MTU != l.MTU {
-			peer, err := k.space(l.Peer)
-			if err != nil {
-				return err
-			}
-			if !peer.router {
-				defer peer.hangUp()
-			}
-			err = peer.keeping(l.PeerName, func(c *nl.Conn, i uint32) error { return link.AdjustPeer(c, i, old, l) })
-			if err != nil {
-				return err
-			}
-		}
-		return s.keeping(l.Name, func(c *nl.Conn, i uint32) error { return link.Adjust(c, i, old, l) })
-	}
-	// Another peer is another pair.
-	return s.keeping(l.Name, func(c *nl.Conn, i uint32) error {
-		if err := link.Remove(c, []uint32{i}); err != nil {
+	if old.PeerMAC != l.PeerMAC || old.MTU != l.MTU {
+		peer, err := k.space(l.Peer)
+		if err != nil {
 			return err
 		}
-		delete(s.indexes, l.Name)
-		k.forgetPeer(old)
-		return k.addLink(s, l)
-	})
+		if !peer.router {
+			defer peer.hangUp()
+		}
+		err = peer.keeping(l.PeerName, func(c *nl.Conn, i uint32) error { return link.AdjustPeer(c, i, old, l) })
+		if err != nil {
+			return err
+		}
+	}
+	return s.keeping(l.Name, func(c *nl.Conn, i uint32) error { return link.Adjust(c, i, old, l) })
 }
 
 // keeping does something to an interface that may cost it what hangs on it, and

@@ -1,3 +1,5 @@
+//go:build linux
+
 package kernel_test
 
 import (
@@ -72,13 +74,14 @@ func (g gen) routing(r plan.Netns) {
 }
 
 func (g gen) links(r plan.Netns) {
-	// A name inside a guest is of one router and one link.
+	// A name inside a guest is of one router and one link; not always of the same.
 	end := map[plan.Netns]string{"vpc-a": "eth", "vpc-b": "ens"}[r]
+	turn := g.num(3, "turn of names")
 	for i := range g.num(4, "links") {
 		n := i + 1
 		peer := guests[g.num(2, "peer")]
 		l := plan.Link{Netns: r, Name: fmt.Sprintf("e%d", n), MAC: fmt.Sprintf("02:00:00:00:00:%02x", g.num(3, "mac")), Group: uint32(g.num(3, "group")),
-			Peer: peer, PeerName: fmt.Sprintf("%s%d", end, n), PeerMAC: fmt.Sprintf("06:00:00:00:%02x:%02x", n, g.num(2, "peer mac")), MTU: []int{1500, 9001}[g.num(2, "mtu")]}
+			Peer: peer, PeerName: fmt.Sprintf("%s%d", end, (i+turn)%3), PeerMAC: fmt.Sprintf("06:00:00:00:%02x:%02x", n, g.num(2, "peer mac")), MTU: []int{1500, 9001}[g.num(2, "mtu")]}
 		g.os.Put(l)
 		var last netip.Addr
 		for j := range 1 + g.num(3, "addresses") {
@@ -98,7 +101,7 @@ func (g gen) links(r plan.Netns) {
 		b := last.As4()
 		b[3] = 1
 		gw := netip.AddrFrom4(b)
-		route := plan.Route{Netns: peer, Table: 1000 + n + len(end)*100, Dst: prefix("0.0.0.0/0"), Link: l.PeerName, Via: gw}
+		route := plan.Route{Netns: peer, Table: 1000 + (i+turn)%3 + len(end)*100, Dst: prefix("0.0.0.0/0"), Link: l.PeerName, Via: gw}
 		if r == "vpc-b" {
 			route.Table += 50
 		}

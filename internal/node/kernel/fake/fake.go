@@ -59,6 +59,9 @@ func (k *Kernel) Apply(ctx context.Context, ops []plan.Op) error {
 			if !phase.takes(op) {
 				continue
 			}
+			if phase.pairs && op.Verb == plan.Change {
+				op = plan.Op{Verb: plan.Remove, Object: op.Old}
+			}
 			if err := next.do(op, ops); err != nil {
 				return &kernel.Error{Op: op, Err: err}
 			}
@@ -77,6 +80,7 @@ func (k *Kernel) Apply(ctx context.Context, ops []plan.Op) error {
 var phases = []struct {
 	takes func(plan.Op) bool
 	rules bool // what refers to what is checked after it
+	pairs bool // those that are made anew go first
 }{
 	{takes: func(op plan.Op) bool { return of(op, plan.KindNetns) && op.Verb != plan.Remove }},
 	{takes: func(op plan.Op) bool { return of(op, plan.KindSysctl) }},
@@ -84,12 +88,18 @@ var phases = []struct {
 	{takes: func(op plan.Op) bool {
 		return of(op, plan.KindSet, plan.KindChain, plan.KindElement) && (op.Verb != plan.Remove || !of(op, plan.KindElement))
 	}, rules: true},
-	{takes: func(op plan.Op) bool { return of(op, plan.KindLink) && op.Verb == plan.Remove }},
+	{takes: func(op plan.Op) bool { return of(op, plan.KindLink) && (op.Verb == plan.Remove || anew(op)) }, pairs: true},
 	{takes: func(op plan.Op) bool { return of(op, plan.KindLink) && op.Verb != plan.Remove }},
 	{takes: func(op plan.Op) bool {
 		return of(op, plan.KindAddr, plan.KindNeigh, plan.KindRoute, plan.KindIPRule)
 	}},
 	{takes: func(op plan.Op) bool { return of(op, plan.KindNetns) && op.Verb == plan.Remove }},
+}
+
+// anew says whether a change of a link is one of its pair.
+func anew(op plan.Op) bool {
+	l, ok := op.Object.(plan.Link)
+	return ok && op.Verb == plan.Change && !op.Old.(plan.Link).SamePair(l)
 }
 
 func of(op plan.Op, kinds ...plan.Kind) bool { return slices.Contains(kinds, op.Object.Kind()) }
@@ -232,22 +242,9 @@ func (w *world) end(ns plan.Netns) {
 func (w *world) unlink(l plan.Link) {
 	delete(w.objects, l.Key())
 	maps.DeleteFunc(w.objects, func(_ string, o plan.Object) bool {
-		name := hangsOn(o)
+		name := plan.LinkOf(o)
 		return name != "" && (o.NS() == l.Netns && name == l.Name || o.NS() == l.Peer && name == l.PeerName)
 	})
-}
-
-// hangsOn is the interface that goes with the object, empty for none.
-func hangsOn(o plan.Object) string {
-	switch o := o.(type) {
-	case plan.Addr:
-		return o.Link
-	case plan.Neigh:
-		return o.Link
-	case plan.Route:
-		return o.Link
-	}
-	return ""
 }
 
 var errNothingToChange = errors.New("a router has nothing to change")

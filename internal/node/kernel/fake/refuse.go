@@ -95,7 +95,7 @@ func (w *world) removeAddr(a plan.Addr) {
 			return false
 		}
 		r, ok := o.(plan.Route)
-		return ok && r.Source == a.Prefix.Addr() && r.Table == 254 || last && a.Link != "lo" && hangsOn(o) == a.Link
+		return ok && r.Source == a.Prefix.Addr() && r.Table == 254 || last && a.Link != "lo" && plan.LinkOf(o) == a.Link
 	})
 }
 
@@ -119,8 +119,8 @@ func removesSet(e plan.Element, all []plan.Op) bool {
 
 func (w *world) putLink(op plan.Op) error {
 	l := op.Object.(plan.Link)
-	have, exists := w.objects[l.Key()].(plan.Link)
-	if op.Verb == plan.Change && !exists {
+	_, exists := w.objects[l.Key()]
+	if op.Verb == plan.Change && !exists && !anew(op) {
 		return unix.ENODEV
 	}
 	if op.Verb == plan.Add && exists {
@@ -129,20 +129,8 @@ func (w *world) putLink(op plan.Op) error {
 	if !w.known(l.Peer) {
 		return kernel.ErrNoNamespace
 	}
-	samePeer := have.Peer == l.Peer && have.PeerName == l.PeerName
-	if (!exists || !samePeer) && w.hasLink(l.Peer, l.PeerName) || !exists && w.hasLink(l.Netns, l.Name) {
+	if !exists && (w.hasLink(l.Peer, l.PeerName) || w.hasLink(l.Netns, l.Name)) {
 		return unix.EEXIST
-	}
-	if exists && !samePeer {
-		// Another pair; what hangs on the router's end is put back.
-		kept := plan.Objects{}
-		for key, o := range w.objects {
-			if o.NS() == l.Netns && hangsOn(o) == l.Name {
-				kept[key] = o
-			}
-		}
-		w.unlink(have)
-		maps.Copy(w.objects, kept)
 	}
 	w.objects[l.Key()] = l
 	return nil
@@ -163,7 +151,7 @@ func (w *world) hasLink(ns plan.Netns, name string) bool {
 
 // carries says why an address, neighbour or route has nothing to rest on.
 func (w *world) carries(o plan.Object) error {
-	name := hangsOn(o)
+	name := plan.LinkOf(o)
 	if name != "" && !w.hasLink(o.NS(), name) {
 		return fmt.Errorf("no interface %s in %s: %w", name, o.NS(), unix.ENODEV)
 	}
