@@ -1,11 +1,11 @@
+//go:build linux
+
 package kernel
 
 import (
 	"context"
 	"errors"
 	"fmt"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/localvpc/localvpc/internal/decide/plan"
 	"github.com/localvpc/localvpc/internal/node/kernel/netns"
@@ -74,35 +74,6 @@ func (k *Kernel) do(ctx context.Context, j job) error {
 		if err := k.removeRouter(op); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// Check says what is wrong with operations in themselves: objects that no kernel
-// can hold, two operations on one object, additions to a router that is removed.
-// The error is an *Error.
-func Check(ops []plan.Op) error {
-	seen := make(map[string]bool, len(ops))
-	leaving := map[plan.Netns]bool{}
-	for _, op := range ops {
-		if op.Verb == plan.Remove && op.Object.Kind() == plan.KindNetns {
-			leaving[op.Object.NS()] = true
-		}
-	}
-	for _, op := range ops {
-		if op.Verb != plan.Remove {
-			if err := plan.Check(op.Object); err != nil {
-				return &Error{op, err}
-			}
-			if leaving[op.Object.NS()] {
-				return &Error{op, ErrNoNamespace}
-			}
-		}
-		key := op.Object.Key()
-		if seen[key] {
-			return &Error{op, fmt.Errorf("a second operation on one object: %w", unix.EINVAL)}
-		}
-		seen[key] = true
 	}
 	return nil
 }

@@ -15,13 +15,11 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"sync"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/localvpc/localvpc/internal/decide/plan"
-	"github.com/localvpc/localvpc/internal/node/kernel/netns"
 )
 
 // Interface is what the rest of the node sees of the kernel. Package fake has
@@ -81,122 +79,48 @@ type Config struct {
 	RunDir string
 }
 
-// Kernel is the kernel of the world that the process runs in. Its methods may be
-// called concurrently; the kernel has one lock for links and routes, and so has
-// this.
-type Kernel struct {
-	dir netns.Dir
-
-	mu     sync.Mutex
-	spaces map[plan.Netns]*space
-}
-
-// New finds the namespaces that a former process has left in the run directory.
-func New(cfg Config) (*Kernel, error) {
-	dir := filepath.Join(cfg.RunDir, "netns")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the directory of network namespaces: %w", err)
-	}
-	k := &Kernel{dir: netns.Dir(dir), spaces: map[plan.Netns]*space{}}
-	names, err := k.dir.List()
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		f, err := k.dir.Open(name)
-		if err != nil {
-			k.Close()
-			return nil, fmt.Errorf("opening network namespace %s: %w", name, err)
+// Check says what is wrong with operations in themselves: objects that no kernel
+// can hold, two operations on one object, additions to a router that is removed.
+// The error is an *Error.
+func Check(ops []plan.Op) error {
+	seen := make(map[string]bool, len(ops))
+	leaving := map[plan.Netns]bool{}
+	for _, op := range ops {
+		if op.Verb == plan.Remove && op.Object.Kind() == plan.KindNetns {
+			leaving[op.Object.NS()] = true
 		}
-		k.spaces[plan.Netns(name)] = newSpace(plan.Netns(name), f, true)
 	}
-	return k, nil
-}
-
-// Close gives up all files and sockets. The namespaces stay.
-func (k *Kernel) Close() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for ns, s := range k.spaces {
-		s.close()
-		delete(k.spaces, ns)
+	for _, op := range ops {
+		if op.Verb != plan.Remove {
+			if err := plan.Check(op.Object); err != nil {
+				return &Error{op, err}
+			}
+			if leaving[op.Object.NS()] {
+				return &Error{op, ErrNoNamespace}
+			}
+		}
+		key := op.Object.Key()
+		if seen[key] {
+			return &Error{op, fmt.Errorf("a second operation on one object: %w", unix.EINVAL)}
+		}
+		seen[key] = true
 	}
 	return nil
 }
 
-// Namespaces lists the routers.
-func (k *Kernel) Namespaces() ([]plan.Netns, error) {
-	names, err := k.dir.List()
-	if err != nil {
-		return nil, err
-	}
-	list := make([]plan.Netns, len(names))
-	for i, name := range names {
-		list[i] = plan.Netns(name)
-	}
-	return list, nil
-}
-
-// Attach makes known a namespace made elsewhere.
-func (k *Kernel) Attach(ns plan.Netns, f *os.File) error {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("attaching namespace %s: %w", ns, err)
-	}
-	own := os.NewFile(uintptr(fd), string(ns))
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if old, ok := k.spaces[ns]; ok {
-		if old.router {
-			own.Close()
-			return fmt.Errorf("attaching namespace %s: it is a router: %w", ns, unix.EEXIST)
-		}
-		old.close()
-	}
-	k.spaces[ns] = newSpace(ns, own, false)
-	return nil
-}
-
-// Detach forgets an attached namespace. What is not attached is detached.
-func (k *Kernel) Detach(ns plan.Netns) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if s, ok := k.spaces[ns]; ok {
-		if s.router {
-			return fmt.Errorf("detaching namespace %s: it is a router, which Apply removes", ns)
-		}
-		s.close()
-		delete(k.spaces, ns)
-	}
-	return nil
-}
-
-// In runs f inside a namespace.
-func (k *Kernel) In(ns plan.Netns, f func() error) error {
-	k.mu.Lock()
-	s, ok := k.spaces[ns]
-	var file *os.File
-	if ok {
-		// The function may take its time, and the space may go meanwhile.
-		fd, err := unix.FcntlInt(s.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			k.mu.Unlock()
-			return fmt.Errorf("entering namespace %s: %w", ns, err)
-		}
-		file = os.NewFile(uintptr(fd), string(ns))
-	}
-	k.mu.Unlock()
+// Text is one object in a dump, with its line ends. A chain is shown by the
+// fingerprints of its rules, which is all that is known of one read back.
+func Text(o plan.Object) string {
+	chain, ok := o.(plan.Chain)
 	if !ok {
-		return fmt.Errorf("entering namespace %s: %w", ns, ErrNoNamespace)
+		return o.String() + "\n"
 	}
-	defer file.Close()
-	return netns.Enter(file, f)
-}
-
-// space finds a namespace. k.mu is held.
-func (k *Kernel) space(ns plan.Netns) (*space, error) {
-	if s, ok := k.spaces[ns]; ok {
-		return s, nil
+	seen := chain.Seen
+	if seen == nil {
+		for _, r := range chain.Rules {
+			seen = append(seen, r.Fingerprint())
+		}
 	}
-	return nil, fmt.Errorf("namespace %s: %w", ns, ErrNoNamespace)
+	chain.Rules, chain.Seen = nil, nil
+	return strings.TrimSuffix(chain.String(), "}") + " " + strings.Join(seen, " ") + " }\n"
 }

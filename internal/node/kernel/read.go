@@ -1,3 +1,5 @@
+//go:build linux
+
 package kernel
 
 import (
@@ -128,21 +130,4 @@ func (k *Kernel) Dump(w io.Writer) error {
 	slices.Sort(lines)
 	_, err := io.WriteString(w, strings.Join(lines, ""))
 	return err
-}
-
-// Text is one object in a dump, with its line ends. A chain is shown by the
-// fingerprints of its rules, which is all that is known of one read back.
-func Text(o plan.Object) string {
-	chain, ok := o.(plan.Chain)
-	if !ok {
-		return o.String() + "\n"
-	}
-	seen := chain.Seen
-	if seen == nil {
-		for _, r := range chain.Rules {
-			seen = append(seen, r.Fingerprint())
-		}
-	}
-	chain.Rules, chain.Seen = nil, nil
-	return strings.TrimSuffix(chain.String(), "}") + " " + strings.Join(seen, " ") + " }\n"
 }

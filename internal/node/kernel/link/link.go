@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package link makes and reads interfaces: the veth pair between a router and a
 // namespace, and what hangs on an interface itself.
 //

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package netns makes, keeps and enters network namespaces.
 //
 // Invariant: a namespace appears under its name only when its setup has

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package nft spells plan's sets, chains and elements as nf_tables messages, and
 // reads them back.
 //

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package nl is the conversation with the kernel: netlink messages in runs, each
 // answered, over one socket.
 //

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package route puts addresses, neighbours, routes and policy rules into a
 // namespace and reads them back.
 //

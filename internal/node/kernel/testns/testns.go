@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package testns runs a package's tests in network namespaces of their own.
 //
 // Invariant: a test that asks for namespaces either has them, in a private user,
