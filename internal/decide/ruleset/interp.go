@@ -133,6 +133,14 @@ func NewInterp(objects plan.Objects, ns plan.Netns) *Interp {
 	return it
 }
 
+// Become puts the objects of another state in place of the router's. Flows stay,
+// as they do in the kernel.
+func (it *Interp) Become(objects plan.Objects, ns plan.Netns) {
+	flows := it.flows
+	*it = *NewInterp(objects, ns)
+	it.flows = flows
+}
+
 // Forget drops all flows.
 func (it *Interp) Forget() { clear(it.flows) }
 

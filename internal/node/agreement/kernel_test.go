@@ -1,3 +1,5 @@
+//go:build linux
+
 package agreement
 
 import (
@@ -272,6 +274,7 @@ func TestKernelAgrees(t *testing.T) {
 			return trace, sent
 		}
 		flows := newFresh()
+		var open []answered
 		for range 20 {
 			p := draw(t, snap, ps)
 			if !flows.flow(&p) {
@@ -293,6 +296,23 @@ func TestKernelAgrees(t *testing.T) {
 				trace, _ := send(back, nil)
 				if err := compare(report, true, trace); err != nil {
 					t.Fatalf("answer to %s: %v\n%s", p.Packet, err, describe(snap, objects))
+				}
+				open = append(open, answered{p, back})
+			}
+		}
+		if len(open) == 0 {
+			return
+		}
+		snap, _ = s.Change(t, func(tx *state.Tx) { fabrictest.Acls(t, tx, vpc) })
+		objects = compile(snap)
+		l.become(t, objects)
+		it.Become(objects, l.router)
+		for _, f := range open {
+			report := reach.Walk(snap, f.there.query())
+			for i, p := range []probe{f.there, f.back} {
+				trace, _ := send(p, nil)
+				if err := onlyAcls(report, i == 1, trace); err != nil {
+					t.Fatalf("%s, after the ACLs have changed: %v\n%s", p.Packet, err, describe(snap, objects))
 				}
 			}
 		}

@@ -32,6 +32,10 @@ var Protocols = []string{"-1", "tcp", "tcp", "tcp", "udp", "udp", "icmp", "icmp"
 
 var ranges = [][2]int32{{80, 80}, {443, 443}, {80, 90}, {85, 100}, {0, 65535}, {-1, -1}, {1000, 2000}, {1500, 2500}, {53, 53}, {22, 22}}
 
+// entryRanges has the ports of clients too, without which a stateless ACL lets no
+// answer pass.
+var entryRanges = append([][2]int32{{1024, 65535}, {32768, 60999}, {0, 32767}}, ranges...)
+
 // Ports of packets: around the ends of the ranges.
 var Ports = []uint16{22, 53, 79, 80, 84, 85, 90, 91, 100, 443, 999, 1000, 1500, 2000, 2001, 2500, 40000, 65535}
 
@@ -67,19 +71,10 @@ func Addr(subnet, n int, secondary bool) netip.Addr {
 // Populate fills one VPC: everything drawn, everything consistent.
 func Populate(t *rapid.T, tx *state.Tx, v int) {
 	Vpc(tx, VpcID(v), "10.0.0.0/16")
-	byAcl := make([][]string, acls)
 	for n := range subnets {
 		Subnet(tx, SubnetID(v, n), VpcID(v), uint32(n+1), fmt.Sprintf("10.0.%d.0/24", n+1))
-		a := below(t, acls, "acl of subnet")
-		byAcl[a] = append(byAcl[a], SubnetID(v, n))
 	}
-	for a, served := range byAcl {
-		entries := []state.NetworkAclEntry{Allow(100, false), Allow(100, true)}
-		if rapid.IntRange(0, 2).Draw(t, "filtering acl") == 0 {
-			entries = drawEntries(t)
-		}
-		Acl(tx, fmt.Sprintf("acl-%d%d", v, a), VpcID(v), entries, served...)
-	}
+	Acls(t, tx, v)
 	present := rapid.IntRange(1, groups).Draw(t, "groups")
 	for n := range present {
 		Group(tx, GroupID(v, n), VpcID(v), fmt.Sprintf("g%d", n))
@@ -92,6 +87,22 @@ func Populate(t *rapid.T, tx *state.Tx, v int) {
 	}
 	for n := range interfaces {
 		drawInterface(t, tx, v, n, present)
+	}
+}
+
+// Acls gives the subnets of a VPC ACLs: entries and associations are drawn anew.
+func Acls(t *rapid.T, tx *state.Tx, v int) {
+	byAcl := make([][]string, acls)
+	for n := range subnets {
+		a := below(t, acls, "acl of subnet")
+		byAcl[a] = append(byAcl[a], SubnetID(v, n))
+	}
+	for a, served := range byAcl {
+		entries := []state.NetworkAclEntry{Allow(100, false), Allow(100, true)}
+		if rapid.Bool().Draw(t, "filtering acl") {
+			entries = drawEntries(t)
+		}
+		Acl(tx, fmt.Sprintf("acl-%d%d", v, a), VpcID(v), entries, served...)
 	}
 }
 
@@ -126,19 +137,25 @@ func drawRule(t *rapid.T, tx *state.Tx, v, n, groups int) {
 func drawEntries(t *rapid.T) []state.NetworkAclEntry {
 	var entries []state.NetworkAclEntry
 	for n := range rapid.IntRange(0, 6).Draw(t, "entries") {
-		e := Allow(int32(n+1)*10, rapid.Bool().Draw(t, "entry egress"))
+		e := Allow(int32(n*3%7+1)*10, rapid.Bool().Draw(t, "entry egress")) // not in the order of their numbers
 		e.Allow = rapid.IntRange(0, 3).Draw(t, "allow") > 0
 		e.Cidr = netip.MustParsePrefix(pick(t, Cidrs, "entry cidr"))
 		e.Protocol = pick(t, []string{"-1", "-1", "6", "17", "1", "58", "50"}, "entry protocol")
 		switch e.Protocol {
 		case "6", "17":
-			span := pick(t, ranges, "entry ports")
+			span := pick(t, entryRanges, "entry ports")
 			e.FromPort, e.ToPort = span[0], span[1]
 		case "1":
 			span := pick(t, types, "entry type")
 			e.ICMPType, e.ICMPCode = span[0], span[1]
 		}
 		entries = append(entries, e)
+	}
+	// Behind the others, or too few packets would get to the end and back.
+	for _, egress := range []bool{false, true} {
+		if rapid.Bool().Draw(t, "allow the rest") {
+			entries = append(entries, Allow(100, egress))
+		}
 	}
 	return entries
 }
