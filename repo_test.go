@@ -255,3 +255,21 @@ func walk(t *testing.T, dir string, fn func(path, text string)) {
 		t.Fatal(err)
 	}
 }
+
+// TestBuildsElsewhere: where there are no namespaces the program still runs API and
+// explain, so it must compile there, tests included.
+func TestBuildsElsewhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiling everything for another system takes long; run without -short")
+	}
+	for _, args := range [][]string{
+		{"build", "-o", filepath.Join(t.TempDir(), "localvpc"), "./cmd/localvpc"},
+		{"vet", "./cmd/...", "./internal/..."},
+	} {
+		cmd := exec.Command("go", args...)
+		cmd.Env = append(os.Environ(), "GOOS=darwin", "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("GOOS=darwin go %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+}
