@@ -96,7 +96,8 @@ func (s *Service) RegisterImage(tx *state.Tx, c authz.Caller, in *api.RegisterIm
 	return &api.RegisterImageOutput{ImageId: ptr(i.ID)}, nil
 }
 
-// imageDir reads the place of an image: file:///dir or /dir.
+// imageDir reads the place of an image: /dir, or file:///dir, which the AWS CLI
+// takes for a file of its own to read the value from.
 func (s *Service) imageDir(location string, mappings []api.BlockDeviceMapping) (string, error) {
 	for _, m := range mappings {
 		if m.Ebs != nil && m.Ebs.SnapshotId != nil {
@@ -104,11 +105,11 @@ func (s *Service) imageDir(location string, mappings []api.BlockDeviceMapping) (
 		}
 	}
 	if location == "" {
-		return "", awserr.New("MissingParameter", "The request must contain the parameter ImageLocation: a directory of this machine to boot from, as file:///path")
+		return "", awserr.New("MissingParameter", "The request must contain the parameter ImageLocation: the absolute path of a directory of this machine to boot from")
 	}
 	dir := strings.TrimPrefix(location, "file://")
 	if !path.IsAbs(dir) || strings.ContainsRune(dir, 0) || len(dir) > 4096 {
-		return "", awserr.InvalidParameterValue("imageLocation", location, "Give a directory of this machine, as file:///path.")
+		return "", awserr.InvalidParameterValue("imageLocation", location, "Give the absolute path of a directory of this machine.")
 	}
 	dir = path.Clean(dir)
 	if s.cfg.ImageDir != nil {

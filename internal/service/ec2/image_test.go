@@ -100,7 +100,7 @@ func TestRegisterImage(t *testing.T) {
 		"bad name":          {func(r in) { r.Name = ptr("x:y") }, "InvalidAMIName.Malformed", "may contain"},
 		"same name":         {func(r in) { r.Name = ptr("mine") }, "InvalidAMIName.Duplicate", "AMI name mine is already in use by AMI " + *out.ImageId},
 		"no location":       {func(r in) { r.ImageLocation = nil }, "MissingParameter", "ImageLocation"},
-		"an S3 bucket":      {func(r in) { r.ImageLocation = ptr("bucket/manifest.xml") }, "InvalidParameterValue", "file:///path"},
+		"an S3 bucket":      {func(r in) { r.ImageLocation = ptr("bucket/manifest.xml") }, "InvalidParameterValue", "Give the absolute path"},
 		"missing directory": {func(r in) { r.ImageLocation = ptr("/missing") }, "InvalidParameterValue", "no such directory"},
 		"architecture":      {func(r in) { r.Architecture = ptr("i386") }, "Unsupported", "i386"},
 		"paravirtual":       {func(r in) { r.VirtualizationType = ptr("paravirtual") }, "Unsupported", "paravirtual"},
