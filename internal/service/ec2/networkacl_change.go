@@ -32,13 +32,18 @@ func (s *Service) CreateNetworkAcl(tx *state.Tx, c authz.Caller, in *api.CreateN
 	acl := &state.NetworkAcl{Meta: tx.Meta(c.Scope, "acl"), VpcID: v.ID}
 	acl.Tags = tags
 	for _, egress := range []bool{false, true} {
-		acl.Entries = append(acl.Entries, state.NetworkAclEntry{
-			Number: state.DefaultAclRule, Egress: egress, Protocol: "-1", Cidr: netip.PrefixFrom(netip.IPv4Unspecified(), 0),
-			FromPort: -1, ToPort: -1, ICMPType: -1, ICMPCode: -1,
-		})
+		acl.Entries = append(acl.Entries, entryForAll(state.DefaultAclRule, egress, false))
 	}
 	state.NetworkAcls.Put(tx, acl)
 	return &api.CreateNetworkAclOutput{NetworkAcl: ptr(apiNetworkAcl(acl)), ClientToken: in.ClientToken}, nil
+}
+
+// entryForAll is an entry for every IPv4 packet.
+func entryForAll(number int32, egress, allow bool) state.NetworkAclEntry {
+	return state.NetworkAclEntry{
+		Number: number, Egress: egress, Allow: allow, Protocol: "-1", Cidr: netip.PrefixFrom(netip.IPv4Unspecified(), 0),
+		FromPort: -1, ToPort: -1, ICMPType: -1, ICMPCode: -1,
+	}
 }
 
 // DeleteNetworkAcl removes an ACL that no subnet has. A VPC's default one stays

@@ -77,11 +77,7 @@ func createDefaults(tx *state.Tx, v *state.Vpc) {
 	})
 	acl := &state.NetworkAcl{Meta: tx.Meta(scope, "acl"), VpcID: v.ID, IsDefault: true}
 	for _, egress := range []bool{false, true} {
-		for _, e := range []state.NetworkAclEntry{{Number: 100, Allow: true}, {Number: state.DefaultAclRule}} {
-			e.Egress, e.Protocol, e.Cidr = egress, "-1", anywhere
-			e.FromPort, e.ToPort, e.ICMPType, e.ICMPCode = -1, -1, -1, -1
-			acl.Entries = append(acl.Entries, e)
-		}
+		acl.Entries = append(acl.Entries, entryForAll(100, egress, true), entryForAll(state.DefaultAclRule, egress, false))
 	}
 	state.NetworkAcls.Put(tx, acl)
 	group := &state.SecurityGroup{Meta: tx.Meta(scope, "sg"), VpcID: v.ID, Name: "default", Description: "default VPC security group"}
