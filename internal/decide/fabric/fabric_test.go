@@ -107,6 +107,15 @@ func TestAffected(t *testing.T) {
 		{"a second interface", func(tx *state.Tx) {
 			fabrictest.Interface(tx, "eni-x", "vpc-1", "subnet-1", "i-app1", 1, []string{"sg-db"}, "172.30.0.9")
 		}, "[port eni-app1 port eni-x]"},
+		{"an interface is detached", func(tx *state.Tx) {
+			fabrictest.Interface(tx, "eni-app2", "vpc-1", "subnet-2", "", 0, []string{"sg-app"}, "172.30.1.4", "172.30.1.5")
+		}, "[port eni-app2]"},
+		{"an interface goes to another instance", func(tx *state.Tx) {
+			fabrictest.Interface(tx, "eni-app2", "vpc-1", "subnet-2", "i-db1", 1, []string{"sg-app"}, "172.30.1.4", "172.30.1.5")
+		}, "[port eni-app2 port eni-db1]"},
+		{"a secondary address", func(tx *state.Tx) {
+			fabrictest.Interface(tx, "eni-app2", "vpc-1", "subnet-2", "i-app2", 0, []string{"sg-app"}, "172.30.1.4")
+		}, "[port eni-app2]"},
 		{"a group is renamed", func(tx *state.Tx) { fabrictest.Group(tx, "sg-app", "vpc-1", "x") }, "[security-group sg-app]"},
 		{"a group goes", func(tx *state.Tx) { state.SecurityGroups.Delete(tx, fabrictest.Scope.Key("sg-app")) },
 			"[security-group sg-app security-group sg-db port eni-app1 port eni-app2 port eni-db1]"},

@@ -59,7 +59,7 @@ const (
 )
 
 // Addr is the address of an interface in a subnet: each interface has its own
-// everywhere, so that no two ever share one.
+// everywhere, so that no two ever share one; a secondary one may be lent to another.
 func Addr(subnet, n int, secondary bool) netip.Addr {
 	last := byte(4 + n)
 	if secondary {
@@ -171,13 +171,17 @@ func drawInterface(t *rapid.T, tx *state.Tx, v, n, groups int) {
 		}
 	}
 	addrs := []string{Addr(subnet, n, false).String()}
-	if rapid.IntRange(0, 3).Draw(t, "secondary") == 0 {
-		addrs = append(addrs, Addr(subnet, n, true).String())
+	second := Addr(subnet, n, true)
+	if held := holder(tx, v, second); rapid.IntRange(0, 3).Draw(t, "secondary") == 0 && (held == "" || held == InterfaceID(v, n)) {
+		addrs = append(addrs, second.String())
 	}
 	// The last interface is a second one of the first instance, or attached to nothing.
 	instance, index := InstanceID(v, n), int32(0)
 	if n >= instances {
 		instance, index = pick(t, []string{InstanceID(v, 0), ""}, "attached to"), 1
+	}
+	if !vacant(tx, instance, index, InterfaceID(v, n)) {
+		instance = ""
 	}
 	Interface(tx, InterfaceID(v, n), VpcID(v), SubnetID(v, subnet), instance, index, of, addrs...)
 }
@@ -186,7 +190,7 @@ func drawInterface(t *rapid.T, tx *state.Tx, v, n, groups int) {
 // that it would refuse: everything must follow from any state.
 func Disturb(t *rapid.T, tx *state.Tx) {
 	v := below(t, vpcs, "vpc")
-	switch rapid.IntRange(0, 11).Draw(t, "change") {
+	switch rapid.IntRange(0, 13).Draw(t, "change") {
 	case 0:
 		Populate(t, tx, v)
 	case 1:
@@ -240,5 +244,7 @@ func Disturb(t *rapid.T, tx *state.Tx) {
 			{Main: rapid.Bool().Draw(t, "main")}, {SubnetID: SubnetID(v, below(t, subnets, "routed"))},
 		}}
 		state.RouteTables.Put(tx, t)
+	case 12, 13:
+		move(t, tx, v)
 	}
 }
