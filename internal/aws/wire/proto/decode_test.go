@@ -112,6 +112,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"element twice", "DescribeVpcs", "VpcId.1=a&VpcId.1=b", "MalformedQueryString", "The parameter VpcId.1 is given more than once."},
 		{"a value for a structure", "ModifyVpcAttribute", "VpcId=vpc-1&EnableDnsSupport=true", "InvalidRequest", "The request received was invalid."},
 		{"a value for a list", "DescribeVpcs", "VpcId=vpc-1", "InvalidRequest", "The request received was invalid."},
+		{"not UTF-8", "CreateVpc", "CidrBlock=%ff", "MalformedQueryString", "The query string is not in UTF-8."},
 		{"bad escape", "DescribeVpcs", "VpcId.1=%zz", "MalformedQueryString", "The query string contains a syntax error."},
 		{"a very long value is clipped", "CreateVpc", "DryRun=" + strings.Repeat("x", 1000), "InvalidParameterValue", "Value (" + strings.Repeat("x", 256) + "…) for parameter dryRun is invalid. Expected true or false."},
 		{"a very long name", "CreateVpc", strings.Repeat("x", 1000) + "=1", "MalformedQueryString", "The name of a parameter is longer than 512 bytes."},

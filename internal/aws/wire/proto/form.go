@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
 )
@@ -105,6 +106,9 @@ func appendForm(form Form, text string) (Form, error) {
 		}
 		if err != nil {
 			return nil, awserr.New("MalformedQueryString", "The query string contains a syntax error.").Because(err)
+		}
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return nil, awserr.New("MalformedQueryString", "The query string is not in UTF-8.")
 		}
 		if len(key) > maxKey {
 			return nil, awserr.New("MalformedQueryString", "The name of a parameter is longer than %d bytes.", maxKey)
