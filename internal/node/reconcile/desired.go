@@ -72,6 +72,24 @@ func (d *desired) done(ops []plan.Op) {
 	}
 }
 
+// space is the namespace of a key's object, if it is wanted or believed to be there.
+func (d *desired) space(key string) (plan.Netns, bool) {
+	if o, ok := d.applied[key]; ok {
+		return o.NS(), true
+	}
+	if w, ok := d.wanted[key]; ok {
+		return w.object.NS(), true
+	}
+	return "", false
+}
+
+// differs says whether a key's object is not as it is wanted.
+func (d *desired) differs(key string) bool {
+	have, there := d.applied[key]
+	want, wanted := d.wanted[key]
+	return there != wanted || there && !plan.Same(have, want.object)
+}
+
 // found replaces what one namespace is believed to hold by what it does hold,
 // and gives the keys that may differ.
 func (d *desired) found(ns plan.Netns, have plan.Objects, touched map[string]struct{}) {

@@ -83,8 +83,7 @@ func (r *Reconciler) adoptInstances(ctx context.Context, snap *state.Snapshot) e
 			return fmt.Errorf("taking the namespace of %s: %w", id, err)
 		}
 		r.plugged[ns] = true
-		a := r.actor(ctx, key)
-		a.guest, a.fresh = g, true
+		r.actor(ctx, key, g)
 	}
 	return nil
 }
@@ -111,6 +110,8 @@ func (r *Reconciler) instances(ctx context.Context, snap *state.Snapshot, commit
 			case state.Images.Name():
 				if img, ok := state.Images.Get(snap, ch.Key); ok {
 					r.capture(ctx, snap, img)
+				} else {
+					r.uncapture(ch.Key)
 				}
 			}
 		}
@@ -124,10 +125,10 @@ func (r *Reconciler) aim(ctx context.Context, snap *state.Snapshot, key state.Ke
 	}
 	a, ok := r.actors[key]
 	if !ok {
-		if w.state == state.Stopped || w.state == state.Terminated || w.state == "" {
+		if w.gone() {
 			return
 		}
-		a = r.actor(ctx, key)
+		a = r.actor(ctx, key, nil)
 	}
 	a.mu.Lock()
 	a.want = w
@@ -139,8 +140,9 @@ func (r *Reconciler) aim(ctx context.Context, snap *state.Snapshot, key state.Ke
 }
 
 // actor starts the actor of an instance; it ends with ctx or with the instance.
-func (r *Reconciler) actor(ctx context.Context, key state.Key) *actor {
-	a := &actor{r: r, key: key, wake: make(chan struct{}, 1)}
+// g is a guest that was taken over, or nil.
+func (r *Reconciler) actor(ctx context.Context, key state.Key, g Guest) *actor {
+	a := &actor{r: r, key: key, guest: g, fresh: g != nil, wake: make(chan struct{}, 1)}
 	r.actors[key] = a
 	r.mu.Lock()
 	r.acting++
@@ -156,7 +158,7 @@ func (a *actor) aim() aim {
 }
 
 func (a *actor) run(ctx context.Context) {
-	asked := false // the guest was asked to end
+	asked, forced := false, false // the guest was asked to end, was made to
 	for {
 		var exited <-chan struct{}
 		if a.guest != nil {
@@ -167,24 +169,30 @@ func (a *actor) run(ctx context.Context) {
 			return
 		case <-exited:
 			a.ended(ctx, asked)
-			asked = false
+			asked, forced = false, false
 		case <-a.wake:
 		}
 		w := a.aim()
-		if w.snap == nil {
+		if ctx.Err() != nil || w.snap == nil {
 			continue // woken by nothing that is known yet
+		}
+		if a.guest == nil {
+			a.captureStill(ctx, w) // a disk that an image waits for is still now
+			if ctx.Err() != nil {
+				return // the next engine copies it, before it starts anything
+			}
 		}
 		switch {
 		case a.guest != nil && (!w.runs() || w.boots != a.guest.Boots()):
-			if !asked {
-				a.guest.Stop(w.gone() || w.state == state.ShuttingDown)
-				asked = true
+			if force := w.gone() || w.state == state.ShuttingDown; !asked || force && !forced {
+				a.guest.Stop(force)
+				asked, forced = true, force
 			}
 		case a.guest != nil && a.fresh:
 			a.fresh = false
 			a.boot(ctx, a.guest, w)
 		case a.guest == nil && w.runs():
-			a.start(ctx, w)
+			a.start(ctx)
 		case a.guest == nil && w.state == state.Stopping, a.guest == nil && w.state == state.ShuttingDown:
 			a.fact(ctx, func(tx *state.Tx) error { return lifecycle.Exited(tx, a.key, w.boots, lifecycle.Requested) })
 		case a.guest == nil && w.gone():
@@ -199,17 +207,16 @@ func (a *actor) run(ctx context.Context) {
 }
 
 // start makes the guest, wires it and lets it go.
-func (a *actor) start(ctx context.Context, w aim) {
+func (a *actor) start(ctx context.Context) {
 	select {
 	case a.r.slots <- struct{}{}:
 		defer func() { <-a.r.slots }()
 	case <-ctx.Done():
 		return
 	}
-	for img := range state.Images.In(w.snap, a.key.Scope()) {
-		if img.State == lifecycle.ImagePending && img.SourceInstance == a.key.ID && !img.NoReboot {
-			a.r.captureNow(ctx, img)
-		}
+	w := a.aim()
+	if !w.runs() || ctx.Err() != nil {
+		return // no more; the actor has been woken for it
 	}
 	g, err := a.r.cfg.Host.Create(ctx, w.snap, a.key)
 	if err != nil {
@@ -217,7 +224,7 @@ func (a *actor) start(ctx context.Context, w aim) {
 		return
 	}
 	a.guest = g
-	if err := a.r.ask(ctx, event{actor: a, plug: true, file: g.Netns()}); err != nil {
+	if err := a.r.ask(ctx, event{what: plug, actor: a, file: g.Netns()}); err != nil {
 		a.failed(ctx, w, err)
 		return
 	}
@@ -241,7 +248,11 @@ func (a *actor) failed(ctx context.Context, w aim, err error) {
 	a.r.cfg.Log.Error("an instance did not start", "instance", a.key.ID, "error", err)
 	if a.guest != nil {
 		a.guest.Stop(true)
-		<-a.guest.Exited()
+		select {
+		case <-a.guest.Exited():
+		case <-ctx.Done():
+			return
+		}
 		a.unplug(ctx)
 		a.guest.Release()
 		a.guest = nil
@@ -258,7 +269,7 @@ func (a *actor) ended(ctx context.Context, asked bool) {
 	}
 	a.unplug(ctx)
 	g.Release()
-	a.guest = nil
+	a.guest, a.fresh = nil, false
 	w := a.aim()
 	if w.runs() && w.boots != g.Boots() {
 		return // it was ended to be started again
@@ -267,15 +278,22 @@ func (a *actor) ended(ctx context.Context, asked bool) {
 }
 
 func (a *actor) unplug(ctx context.Context) {
-	if err := a.r.ask(ctx, event{actor: a}); err != nil && ctx.Err() == nil {
+	if err := a.r.ask(ctx, event{what: unplug, actor: a}); err != nil && ctx.Err() == nil {
 		a.r.cfg.Log.Error("unwiring an instance", "instance", a.key.ID, "error", err)
 	}
 }
 
+// fact tells the state what has happened. When it returns the aim is what the
+// row says after that: an older one would have the actor do again what is over.
 func (a *actor) fact(ctx context.Context, fn func(*state.Tx) error) {
-	if _, err := a.r.cfg.Store.Write(ctx, fn); err != nil && !errors.Is(err, state.ErrClosed) && ctx.Err() == nil {
-		a.r.cfg.Log.Error("recording what happened to an instance", "instance", a.key.ID, "error", err)
+	index, err := a.r.cfg.Store.Write(ctx, fn)
+	if err != nil {
+		if !errors.Is(err, state.ErrClosed) && ctx.Err() == nil {
+			a.r.cfg.Log.Error("recording what happened to an instance", "instance", a.key.ID, "error", err)
+		}
+		return
 	}
+	_ = a.r.ask(ctx, event{what: follow, after: index}) // fails with ctx only
 }
 
 // ask has the loop do something and waits for its answer.
@@ -283,7 +301,12 @@ func (r *Reconciler) ask(ctx context.Context, e event) error {
 	e.done = make(chan error, 1)
 	select {
 	case r.events <- e:
-		return <-e.done
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-e.done:
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -292,29 +315,56 @@ func (r *Reconciler) ask(ctx context.Context, e event) error {
 // forget ends the actor of an instance that is gone. It says false when the
 // instance is wanted again meanwhile.
 func (r *Reconciler) forget(ctx context.Context, a *actor) bool {
-	return r.ask(ctx, event{actor: a, forget: true}) == nil
+	return r.ask(ctx, event{what: forget, actor: a}) == nil
 }
 
-// capture copies the disk of an instance for an image that waits for it. An
-// instance that is to be still meanwhile is ended first: its actor captures
-// before it starts it again.
+// capture has the disk of an instance copied for an image that waits for it:
+// now, or when the instance's actor finds that nothing runs.
 func (r *Reconciler) capture(ctx context.Context, snap *state.Snapshot, img *state.Image) {
-	if img.State != lifecycle.ImagePending || r.capturing[img.Key] {
+	if img.State != lifecycle.ImagePending {
 		return
 	}
-	if !img.NoReboot {
-		for i := range state.Instances.By(snap, state.ByInstance, img.SourceInstance) {
-			if i.State == state.Pending || i.State == state.Running {
-				return
-			}
-		}
+	if source := img.Scope().Key(img.SourceInstance); !img.NoReboot && r.actors[source] != nil {
+		r.aim(ctx, snap, source)
+		return
 	}
-	r.capturing[img.Key] = true
 	r.running.Go(func() { r.captureNow(ctx, img) })
 }
 
-// captureNow copies the disk and says in the state how it went.
+// uncapture forgets a capture of an image that is gone.
+func (r *Reconciler) uncapture(key state.Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.captures, key)
+}
+
+// captureStill copies the disk for the images that want it still.
+func (a *actor) captureStill(ctx context.Context, w aim) {
+	for img := range state.Images.In(w.snap, a.key.Scope()) {
+		if img.State == lifecycle.ImagePending && img.SourceInstance == a.key.ID && !img.NoReboot {
+			a.r.captureNow(ctx, img)
+		}
+	}
+}
+
+// captureNow copies the disk and says in the state how it went, once for each
+// image; a second call returns when the first has.
 func (r *Reconciler) captureNow(ctx context.Context, img *state.Image) {
+	r.mu.Lock()
+	done, under := r.captures[img.Key]
+	if !under {
+		done = make(chan struct{})
+		r.captures[img.Key] = done
+	}
+	r.mu.Unlock()
+	if under {
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
+		return
+	}
+	defer close(done)
 	err := r.cfg.Host.Capture(ctx, img.SourceInstance, img.ID)
 	if ctx.Err() != nil {
 		return // the next engine starts over

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,57 +45,73 @@ type Config struct {
 	Services Services
 	Host     Host // instances
 	Log      *slog.Logger
+	// RetryAfter is how long what the kernel has refused waits for its next
+	// try; a second when zero.
+	RetryAfter time.Duration
 }
-
-// retryAfter is how long a failed application waits for its next try.
-const retryAfter = time.Second
 
 // Reconciler follows the store. Run it once.
 type Reconciler struct {
 	cfg     Config
 	want    *desired
+	behind  map[string]struct{}     // keys that the kernel has not obeyed yet
+	doubt   map[plan.Netns]struct{} // namespaces that may hold something else than is believed: a failed application was the last
 	events  chan event
+	later   []event // that wait until the loop has followed a commit
 	actors  map[state.Key]*actor
 	plugged map[plan.Netns]bool // instance namespaces that the kernel wing knows
+	slots   chan struct{}       // one taken for every instance that is being made
 
-	capturing map[state.Key]bool // images whose disk is being copied
-	slots     chan struct{}      // one taken for every instance that is being made
-
-	mu      sync.Mutex
-	settled uint64
-	failing error // of the last application; nil when it succeeded
-	waiters map[chan struct{}]uint64
-	idle    []chan struct{}      // closed when no actor is left
-	moving  map[state.Key]uint64 // instances in a passing state, by the commit that brought it
-	moved   chan struct{}        // closed and made anew when one of them has arrived
-	acting  int                  // actors
-	running sync.WaitGroup       // actors and captures
-	ready   chan struct{}        // closed after the first full pass
+	mu       sync.Mutex
+	settled  uint64
+	failing  error // why some keys are behind; nil when none is
+	waiters  map[chan struct{}]uint64
+	idle     []chan struct{}             // closed when no actor is left
+	moving   map[state.Key]uint64        // instances in a passing state, by the commit that brought it
+	moved    chan struct{}               // closed and made anew when one of them has arrived
+	acting   int                         // actors
+	captures map[state.Key]chan struct{} // images whose disk is or was copied; closed when it was
+	running  sync.WaitGroup              // what Run waits for
+	ready    chan struct{}               // closed after the first full pass
 }
 
-// event is something an actor asks of the loop: to wire or unwire the
-// interfaces of its instance, or to forget the actor. The answer goes to done.
+// event is something an actor asks of the loop. The answer goes to done.
 type event struct {
-	actor  *actor
-	plug   bool
-	forget bool
-	file   *os.File // the namespace, to plug
-	done   chan error
+	what  request
+	actor *actor
+	file  *os.File // the namespace, to plug
+	after uint64   // the commit to follow
+	done  chan error
 }
+
+// request is what an actor can ask for.
+type request int
+
+const (
+	plug   request = iota // wire the interfaces of the instance
+	unplug                // unwire them
+	forget                // the instance is gone, and the actor ends
+	follow                // answer when the aim is as new as a commit
+)
 
 // New makes a reconciler.
 func New(cfg Config) *Reconciler {
+	if cfg.RetryAfter == 0 {
+		cfg.RetryAfter = time.Second
+	}
 	return &Reconciler{
 		cfg: cfg, want: newDesired(),
-		events:    make(chan event),
-		actors:    map[state.Key]*actor{},
-		plugged:   map[plan.Netns]bool{},
-		capturing: map[state.Key]bool{},
-		slots:     make(chan struct{}, starting),
-		waiters:   map[chan struct{}]uint64{},
-		moving:    map[state.Key]uint64{},
-		moved:     make(chan struct{}),
-		ready:     make(chan struct{}),
+		behind:   map[string]struct{}{},
+		doubt:    map[plan.Netns]struct{}{},
+		events:   make(chan event),
+		actors:   map[state.Key]*actor{},
+		plugged:  map[plan.Netns]bool{},
+		slots:    make(chan struct{}, starting),
+		waiters:  map[chan struct{}]uint64{},
+		moving:   map[state.Key]uint64{},
+		moved:    make(chan struct{}),
+		captures: map[state.Key]chan struct{}{},
+		ready:    make(chan struct{}),
 	}
 }
 
@@ -119,7 +136,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		return err
 	}
 	close(r.ready)
-	go func(index uint64) {
+	r.running.Go(func() {
 		for {
 			commits, snap, lost, err := sub.Next(ctx, index)
 			if err == nil {
@@ -134,11 +151,16 @@ func (r *Reconciler) Run(ctx context.Context) error {
 				return
 			}
 		}
-	}(index)
+	})
 
-	retry := time.NewTimer(time.Hour)
-	retry.Stop()
+	var retry <-chan time.Time
 	for {
+		// Once set, the time stands: what comes meanwhile must not put it off.
+		if len(r.behind)+len(r.doubt) == 0 {
+			retry = nil
+		} else if retry == nil {
+			retry = time.After(r.cfg.RetryAfter)
+		}
 		touched := map[string]struct{}{}
 		select {
 		case <-ctx.Done():
@@ -153,25 +175,39 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			snap = n.snap
 			if n.lost {
 				r.everything(snap, touched)
+				r.retrack(snap)
 			} else {
 				r.follow(snap, n.commits, touched)
+				r.track(n.commits)
 			}
-			r.apply(ctx, touched)
-			r.track(n.commits)
+			_ = r.apply(ctx, touched) // it is kept as failing, and tried again
 			r.instances(ctx, snap, n.commits, n.lost)
+			r.followed(snap.Index)
 		case e := <-r.events:
-			e.done <- r.answer(ctx, snap, e)
-		case <-retry.C:
-			for key := range r.differing() {
-				touched[key] = struct{}{}
+			if e.what == follow {
+				r.later = append(r.later, e)
+				r.followed(snap.Index)
+			} else {
+				e.done <- r.answer(ctx, snap, e)
 			}
-			r.apply(ctx, touched)
+		case <-retry:
+			retry = nil
+			r.retry(ctx)
 		}
 		r.settle(snap.Index)
-		if r.Failing() != nil {
-			retry.Reset(retryAfter)
-		}
 	}
+}
+
+// followed answers those who wait for a commit that the actors' aims are as new
+// as now.
+func (r *Reconciler) followed(index uint64) {
+	r.later = slices.DeleteFunc(r.later, func(e event) bool {
+		if e.after > index {
+			return false
+		}
+		e.done <- nil
+		return true
+	})
 }
 
 // adopt takes over what a former engine left: routers, listeners, instances.
@@ -199,7 +235,7 @@ func (r *Reconciler) adopt(ctx context.Context, snap *state.Snapshot) error {
 		touched[key] = struct{}{}
 	}
 	r.everything(snap, touched)
-	r.apply(ctx, touched)
+	_ = r.apply(ctx, touched) // likewise
 	r.instances(ctx, snap, nil, true)
 	r.settle(snap.Index)
 	return nil
@@ -251,96 +287,13 @@ func (r *Reconciler) wired(wiring []plan.Object) bool {
 	return len(wiring) > 0
 }
 
-// apply makes the kernel obey for the touched keys. A failure is read back and
-// tried once more at once, then again after a while.
-func (r *Reconciler) apply(ctx context.Context, touched map[string]struct{}) {
-	err := r.try(ctx, r.want.diff(touched))
-	if err != nil && ctx.Err() == nil {
-		r.cfg.Log.Warn("the kernel refused; reading it back", "error", err)
-		for ns := range r.spaces(touched) {
-			have, readErr := r.cfg.Kernel.Read(ns)
-			if readErr != nil {
-				have = plan.Objects{} // the namespace is not there
-			}
-			r.want.found(ns, have, touched)
-		}
-		if err = r.try(ctx, r.want.diff(touched)); err != nil {
-			r.cfg.Log.Error("the kernel does not follow the state; what is missing stays closed", "error", err)
-		}
-	}
-	r.mu.Lock()
-	r.failing = err
-	r.mu.Unlock()
-}
-
-func (r *Reconciler) spaces(touched map[string]struct{}) map[plan.Netns]struct{} {
-	out := map[plan.Netns]struct{}{}
-	for key := range touched {
-		if o, ok := r.want.applied[key]; ok {
-			out[o.NS()] = struct{}{}
-		}
-		if w, ok := r.want.wanted[key]; ok {
-			out[w.object.NS()] = struct{}{}
-		}
-	}
-	return out
-}
-
-// try applies operations: listeners close before and open after the kernel's own.
-func (r *Reconciler) try(ctx context.Context, ops []plan.Op) error {
-	if len(ops) == 0 {
-		return nil
-	}
-	var kernel, open []plan.Op
-	for _, op := range ops {
-		if op.Object.Kind() != plan.KindService {
-			kernel = append(kernel, op)
-			continue
-		}
-		if op.Verb == plan.Remove {
-			if err := r.cfg.Services.Apply(ctx, op); err != nil {
-				return err
-			}
-			r.want.done([]plan.Op{op})
-			continue
-		}
-		open = append(open, op)
-	}
-	if len(kernel) > 0 {
-		if err := r.cfg.Kernel.Apply(ctx, kernel); err != nil {
-			return err
-		}
-		r.want.done(kernel)
-	}
-	for _, op := range open {
-		if err := r.cfg.Services.Apply(ctx, op); err != nil {
-			return err
-		}
-		r.want.done([]plan.Op{op})
-	}
-	return nil
-}
-
-// differing is every key whose applied state is not the wanted one.
-func (r *Reconciler) differing() map[string]struct{} {
-	out := map[string]struct{}{}
-	for key, w := range r.want.wanted {
-		if have, ok := r.want.applied[key]; !ok || !plan.Same(have, w.object) {
-			out[key] = struct{}{}
-		}
-	}
-	for key := range r.want.applied {
-		if _, ok := r.want.wanted[key]; !ok {
-			out[key] = struct{}{}
-		}
-	}
-	return out
-}
-
 // answer does what an actor asks for.
 func (r *Reconciler) answer(ctx context.Context, snap *state.Snapshot, e event) error {
-	if !e.forget {
+	switch e.what {
+	case plug:
 		return r.plug(ctx, snap, e)
+	case unplug:
+		return r.unplug(ctx, snap, e)
 	}
 	if i, ok := state.Instances.Get(snap, e.actor.key); ok && i.State != state.Terminated {
 		return errors.New("the instance is wanted again")
@@ -357,162 +310,27 @@ func (r *Reconciler) answer(ctx context.Context, snap *state.Snapshot, e event) 
 	return nil
 }
 
-// plug wires or unwires the interfaces of one instance.
+// plug wires the interfaces of one instance into its namespace.
 func (r *Reconciler) plug(ctx context.Context, snap *state.Snapshot, e event) error {
 	ns := plan.Netns(e.actor.key.ID)
-	if e.plug {
-		if err := r.cfg.Kernel.Attach(ns, e.file); err != nil {
-			return fmt.Errorf("taking the namespace of %s: %w", ns, err)
-		}
-		r.plugged[ns] = true
-	} else {
-		delete(r.plugged, ns)
+	if err := r.cfg.Kernel.Attach(ns, e.file); err != nil {
+		return fmt.Errorf("taking the namespace of %s: %w", ns, err)
 	}
+	r.plugged[ns] = true
 	touched := map[string]struct{}{}
 	for _, u := range portsOf(snap, e.actor.key.ID) {
 		r.decide(snap, u, touched)
 	}
-	if !e.plug {
-		// The row may have changed since: nothing may stay that leads into
-		// a namespace that is going away.
-		for key, o := range r.want.applied {
-			if l, ok := o.(plan.Link); ok && l.Peer == ns || o.NS() == ns {
-				touched[key] = struct{}{}
-			}
-		}
-	}
-	r.apply(ctx, touched)
-	err := r.Failing()
-	if !e.plug {
-		if detachErr := r.cfg.Kernel.Detach(ns); err == nil {
-			err = detachErr
-		}
-	}
-	return err
+	return r.apply(ctx, touched)
 }
 
-// Failing is why the kernel does not follow, nil when it does.
-func (r *Reconciler) Failing() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.failing
-}
-
-// Ready is closed when the kernel has obeyed the state that was found at start.
-func (r *Reconciler) Ready() <-chan struct{} { return r.ready }
-
-// Settled is the index of the last commit that the kernel obeys.
-func (r *Reconciler) Settled() uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.settled
-}
-
-func (r *Reconciler) settle(index uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.failing != nil {
-		return
+// unplug unwires the interfaces of one instance; its namespace is going away.
+func (r *Reconciler) unplug(ctx context.Context, snap *state.Snapshot, e event) error {
+	ns := plan.Netns(e.actor.key.ID)
+	delete(r.plugged, ns)
+	touched := map[string]struct{}{}
+	for _, u := range portsOf(snap, e.actor.key.ID) {
+		r.decide(snap, u, touched)
 	}
-	r.settled = index
-	for ch, at := range r.waiters {
-		if at <= index {
-			close(ch)
-			delete(r.waiters, ch)
-		}
-	}
-}
-
-// WaitIdle returns when there is no instance left, not even a stopped one whose
-// disk is to be removed, or ctx ends.
-func (r *Reconciler) WaitIdle(ctx context.Context) error {
-	r.mu.Lock()
-	if r.acting == 0 {
-		r.mu.Unlock()
-		return nil
-	}
-	ch := make(chan struct{})
-	r.idle = append(r.idle, ch)
-	r.mu.Unlock()
-	select {
-	case <-ch:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for instances to end: %w", ctx.Err())
-	}
-}
-
-// passing states end by themselves, when the instance's processes have followed.
-func passing(s state.InstanceState) bool {
-	return s == state.Pending || s == state.Stopping || s == state.ShuttingDown
-}
-
-// track notes which instances a commit has set moving, and which have arrived.
-func (r *Reconciler) track(commits []state.Commit) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	arrived := false
-	for _, c := range commits {
-		for _, ch := range c.Changes {
-			if ch.Table != state.Instances.Name() {
-				continue
-			}
-			if i, ok := ch.After.(*state.Instance); ok && passing(i.State) {
-				if _, already := r.moving[ch.Key]; !already || ch.Before == nil || ch.Before.(*state.Instance).State != i.State {
-					r.moving[ch.Key] = c.Index
-				}
-			} else if _, ok := r.moving[ch.Key]; ok {
-				delete(r.moving, ch.Key)
-				arrived = true
-			}
-		}
-	}
-	if arrived {
-		close(r.moved)
-		r.moved = make(chan struct{})
-	}
-}
-
-// WaitArrived returns when no instance is in a passing state any more that the
-// commit brought it to, or ctx ends. The commit has settled before.
-func (r *Reconciler) WaitArrived(ctx context.Context, index uint64) error {
-	for {
-		r.mu.Lock()
-		wait := false
-		for _, at := range r.moving {
-			wait = wait || at == index
-		}
-		moved := r.moved
-		r.mu.Unlock()
-		if !wait {
-			return nil
-		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for the instances of commit %d: %w", index, ctx.Err())
-		}
-	}
-}
-
-// Wait returns when the kernel obeys the commit, or ctx ends.
-func (r *Reconciler) Wait(ctx context.Context, index uint64) error {
-	r.mu.Lock()
-	if r.settled >= index {
-		r.mu.Unlock()
-		return nil
-	}
-	ch := make(chan struct{})
-	r.waiters[ch] = index
-	r.mu.Unlock()
-	select {
-	case <-ch:
-		return nil
-	case <-ctx.Done():
-		r.mu.Lock()
-		delete(r.waiters, ch)
-		failing := r.failing
-		r.mu.Unlock()
-		return errors.Join(fmt.Errorf("waiting for commit %d to settle: %w", index, ctx.Err()), failing)
-	}
+	return errors.Join(r.apply(ctx, touched), r.cfg.Kernel.Detach(ns))
 }
