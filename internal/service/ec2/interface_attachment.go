@@ -109,7 +109,7 @@ func (s *Service) DetachNetworkInterface(tx *state.Tx, c authz.Caller, in *api.D
 	case old.RequesterManaged:
 		return nil, foreignInterface()
 	case old.Attachment.DeviceIndex == 0:
-		return nil, awserr.New("OperationNotPermitted", "The network interface at device index 0 cannot be detached.")
+		return nil, awserr.New("OperationNotPermitted", "The network interface at device index 0 and networkCard index 0 cannot be detached.")
 	}
 	n := *old
 	n.Attachment, n.Status = nil, "available"

@@ -140,7 +140,7 @@ func TestAttachNetworkInterfaceRefused(t *testing.T) {
 		"nothing":   {nil, "MissingParameter", "attachmentId"},
 		"malformed": {ptr("x"), "InvalidAttachmentID.Malformed", "eni-attach-..."},
 		"unknown":   {ptr("eni-attach-0123456789abcdef0"), "InvalidAttachmentID.NotFound", "The interface attachment 'eni-attach-0123456789abcdef0' does not exist."},
-		"primary":   {primary.Attachment.AttachmentId, "OperationNotPermitted", "The network interface at device index 0 cannot be detached."},
+		"primary":   {primary.Attachment.AttachmentId, "OperationNotPermitted", "The network interface at device index 0 and networkCard index 0 cannot be detached."},
 	} {
 		t.Run("detach "+name, func(t *testing.T) {
 			l.in(t).fails("DetachNetworkInterface", &api.DetachNetworkInterfaceInput{AttachmentId: tt.id, Force: ptr(true)}, tt.code, tt.text)
