@@ -3,7 +3,6 @@ package apiserver
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -174,9 +173,7 @@ func regionOfHost(host string) string {
 
 func (s *Server) fail(w http.ResponseWriter, api *proto.API, id, action string, err error) {
 	e := api.Protocol.Spell(awserr.From(err))
-	if cause := errors.Unwrap(e); cause != nil || !e.Sender() {
-		s.cfg.Log.Warn("a request failed", "action", action, "request", id, "error", e, "cause", cause)
-	}
+	s.logFailure(id, action, e)
 	var body bytes.Buffer
 	api.Protocol.EncodeError(&body, api, id, e)
 	api.Protocol.ErrorHeader(w.Header(), e)

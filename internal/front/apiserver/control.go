@@ -267,8 +267,6 @@ func (s *Server) sendJSON(w http.ResponseWriter, status int, v any) {
 
 func (s *Server) failJSON(w http.ResponseWriter, err error) {
 	e := awserr.From(err)
-	if cause := errors.Unwrap(e); cause != nil {
-		s.cfg.Log.Warn("a control request failed", "error", e, "cause", cause)
-	}
+	s.logFailure(w.Header().Get("x-amzn-RequestId"), "", e)
 	s.sendJSON(w, e.Status, map[string]string{"Code": e.Code, "Message": e.Message, "RequestId": w.Header().Get("x-amzn-RequestId")})
 }

@@ -9,6 +9,7 @@ package apiserver
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -116,6 +117,15 @@ func (s *Server) rescue(r *http.Request, id string, answer func(error)) {
 	}
 	s.cfg.Log.Error("a handler panicked", "request", id, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 	answer(awserr.Internal(nil))
+}
+
+// logFailure notes our own faults; the callers' would let them fill the log.
+func (s *Server) logFailure(id, action string, e *awserr.Error) {
+	level := slog.LevelDebug
+	if !e.Sender() {
+		level = slog.LevelWarn
+	}
+	s.cfg.Log.Log(context.Background(), level, "a request failed", "action", awserr.Clip(action), "request", id, "error", e, "cause", errors.Unwrap(e))
 }
 
 // requestID is a random UUID, as AWS's request ids are.
