@@ -70,14 +70,16 @@ func (a Action) Mutates() bool { return a.write != nil }
 func (a Action) NewInput() any { return reflect.New(a.In).Interface() }
 
 // Run performs the action. For one that changes state it returns when the
-// change is durable, with the index of the commit.
+// change is durable, with the index of the commit. With DryRun nothing is
+// changed, and the error is the one that the action would have given, or
+// DryRunOperation.
 func (a Action) Run(ctx context.Context, store *state.Store, c authz.Caller, in any) (out any, index uint64, err error) {
-	if flag(in, "DryRun") {
-		return nil, 0, awserr.New("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
-	}
+	dry := flag(in, "DryRun")
 	if a.read != nil {
 		snap := store.Snapshot()
-		out, err = a.read(snap, c, in)
+		if out, err = a.read(snap, c, in); err == nil && dry {
+			return nil, 0, wouldSucceed()
+		}
 		return out, snap.Index, err
 	}
 	var prepared any
@@ -87,13 +89,19 @@ func (a Action) Run(ctx context.Context, store *state.Store, c authz.Caller, in 
 		}
 	}
 	index, err = store.Write(ctx, func(tx *state.Tx) (err error) {
-		out, err = a.once(tx, c, in, prepared)
+		if out, err = a.once(tx, c, in, prepared); err == nil && dry {
+			return wouldSucceed() // the transaction is not committed
+		}
 		return err
 	})
 	if err != nil {
 		return nil, index, err
 	}
 	return out, index, nil
+}
+
+func wouldSucceed() error {
+	return awserr.New("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 }
 
 // once runs the action unless its idempotency token was used before: the same
@@ -103,6 +111,9 @@ func (a Action) once(tx *state.Tx, c authz.Caller, in, prepared any) (any, error
 	token := text(in, "ClientToken")
 	if token == "" {
 		return a.write(tx, c, in, prepared)
+	}
+	if !validToken(token) {
+		return nil, awserr.New("InvalidClientToken", "The specified client token is not valid: it has at most %d ASCII characters.", maxToken)
 	}
 	key := c.Scope.Key(a.Name + " " + token)
 	parameters := digest(in)
@@ -129,6 +140,18 @@ func (a Action) once(tx *state.Tx, c authz.Caller, in, prepared any) (any, error
 		Parameters: parameters, Response: response,
 	})
 	return out, nil
+}
+
+// maxToken bounds a client token (EC2 API Reference, "Ensuring idempotency").
+const maxToken = 64
+
+func validToken(token string) bool {
+	for i := range len(token) {
+		if token[i] < ' ' || token[i] > '~' {
+			return false
+		}
+	}
+	return len(token) <= maxToken
 }
 
 func digest(in any) string {

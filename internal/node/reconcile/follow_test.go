@@ -357,7 +357,7 @@ func TestALostSubscription(t *testing.T) {
 			fabrictest.Instance(tx, fabrictest.InstanceID(0, 0), fabrictest.VpcID(0), state.Pending)
 		})
 		e.write(rule(0, 443))
-		e.quiet() // the loop is held in Apply
+		e.quiet()          // the loop is held in Apply
 		for range 70_000 { // more than a subscription keeps
 			e.write(func(tx *state.Tx) {
 				state.Settings.Put(tx, &state.Setting{Meta: state.Meta{Key: fabrictest.Scope.Key("n")}})
