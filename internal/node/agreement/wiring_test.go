@@ -152,6 +152,20 @@ func TestOrdinarySockets(t *testing.T) {
 	if dial("i-app1", "", "172.30.1.4:8080", nil) {
 		t.Error("app1 reaches port 8080 by the first interface, whose group does not allow it")
 	}
+	// Another takes its place in one step, with a secondary address, while the
+	// first one goes to another instance.
+	become(func(tx *state.Tx) {
+		fabrictest.Interface(tx, "eni-second", "vpc-1", "subnet-2", "i-db1", 1, []string{"sg-second"}, "172.30.1.77")
+		fabrictest.Interface(tx, "eni-third", "vpc-1", "subnet-2", "i-app2", 1, []string{"sg-second"}, "172.30.1.78", "172.30.1.79")
+	})
+	for _, addr := range []string{"172.30.1.78:8080", "172.30.1.79:8080"} {
+		if !dial("i-app1", "", addr, both) {
+			t.Errorf("app1 does not reach %s, of the interface that took the other's place", addr)
+		}
+	}
+	if !dial("i-app1", "", "172.30.1.77:8080", listen("i-db1", "172.30.1.77:8080")) {
+		t.Error("app1 does not reach the interface that has moved to db1")
+	}
 	web := listen("i-app2", "172.30.1.4:80")
 	if !dial("i-app1", "", "172.30.1.4:80", web) {
 		t.Error("app1 does not reach app2's first interface any more")
