@@ -418,7 +418,7 @@ func (e *engine) sweep() {
 	if e.guests == nil {
 		return
 	}
-	if err := e.guests.Sweep(e.store.Snapshot()); err != nil {
+	if err := e.guests.Sweep(e.store.Snapshot); err != nil {
 		e.log.Warn("removing disks that no instance has", "error", err)
 	}
 }

@@ -156,7 +156,12 @@ func (g *Guests) Adopt(ctx context.Context) (map[string]reconcile.Guest, error) 
 			return nil, err
 		}
 		if sb.Netns() == nil {
-			continue // it ended before anybody knew of it
+			// It ended before anybody knew of it. What it did itself, it meant;
+			// otherwise it is started anew.
+			<-sb.Exited()
+			if c := sb.Exit().Cause; c != sandbox.PowerOff && c != sandbox.Reboot {
+				continue
+			}
 		}
 		text, _ := os.ReadFile(g.boots(id))
 		boots, _ := strconv.ParseUint(string(text), 10, 64) // 0 asks for a new start
@@ -318,13 +323,19 @@ func (g *Guests) Len() int {
 }
 
 // Sweep removes the disks of instances, and the layers of images, that the state
-// does not have.
-func (g *Guests) Sweep(snap *state.Snapshot) error {
+// does not have. The snapshot is taken after the disks were listed: what has no
+// row then will have none.
+func (g *Guests) Sweep(now func() *state.Snapshot) error {
 	disks, err := g.host.Disks()
 	if err != nil {
 		return fmt.Errorf("listing disks: %w", err)
 	}
 	var errs []error
+	layers, err := os.ReadDir(filepath.Join(g.dataDir, "images"))
+	if err != nil {
+		errs = append(errs, fmt.Errorf("listing layers: %w", err))
+	}
+	snap := now()
 	for _, id := range disks {
 		known := false
 		for i := range state.Instances.By(snap, state.ByInstance, id) {
@@ -343,10 +354,6 @@ func (g *Guests) Sweep(snap *state.Snapshot) error {
 		for _, layer := range img.Layers {
 			used[layer] = true
 		}
-	}
-	layers, err := os.ReadDir(filepath.Join(g.dataDir, "images"))
-	if err != nil {
-		errs = append(errs, fmt.Errorf("listing layers: %w", err))
 	}
 	for _, l := range layers {
 		if !used[l.Name()] {

@@ -332,7 +332,8 @@ type host struct {
 	create   func(id string) error
 	boot     func(g *guest) error
 	capture  func(instance, image string) error
-	deaf     bool // guests do not obey unless they are forced
+	deaf     bool     // guests do not obey unless they are forced
+	late     []*guest // that ended without an engine, and that the next is told of
 	log      []string
 }
 
@@ -377,6 +378,10 @@ func (h *host) Adopt(context.Context) (map[string]Guest, error) {
 	for id, g := range h.running {
 		out[id] = g
 	}
+	for _, g := range h.late {
+		out[g.id] = g
+	}
+	h.late = nil
 	return out, nil
 }
 
@@ -458,9 +463,17 @@ type guest struct {
 }
 
 func (g *guest) Boots() uint64           { return g.boots }
-func (g *guest) Netns() *os.File         { return nil }
 func (g *guest) Exited() <-chan struct{} { return g.exited }
 func (g *guest) Cause() lifecycle.Cause  { return g.cause }
+
+func (g *guest) Netns() *os.File {
+	select {
+	case <-g.exited:
+		return nil
+	default:
+		return os.Stdin // nobody looks at it
+	}
+}
 
 func (g *guest) Boot(context.Context) error {
 	g.h.note("boot")

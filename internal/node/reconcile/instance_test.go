@@ -298,6 +298,19 @@ func TestLife(t *testing.T) {
 			e.start()
 			e.expect(state.Running, 1, "create, boot")
 		}},
+		{"an instance that powered itself off while there was no engine", func(e *engine) {
+			e.write(launch("stop"))
+			e.expect(state.Running, 1, "create, boot")
+			e.stop()
+			g := e.host.guest(one.ID)
+			g.exit(lifecycle.PowerOff)
+			e.host.late = append(e.host.late, g)
+			if err := e.kernel.Detach(plan.Netns(one.ID)); err != nil {
+				e.Fatalf("%v", err)
+			}
+			e.start()
+			e.expect(state.Stopped, 1, "")
+		}},
 		{"an instance that was asked to reboot while there was no engine", func(e *engine) {
 			e.write(launch("stop"))
 			e.expect(state.Running, 1, "create, boot")

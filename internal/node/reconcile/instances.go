@@ -17,7 +17,7 @@ import (
 // Host runs instances.
 type Host interface {
 	// Adopt gives the instances that were running when a former engine ended,
-	// by instance id.
+	// by instance id; those too that have shut themselves down since.
 	Adopt(ctx context.Context) (map[string]Guest, error)
 	// Create makes the instance's processes, blocked before their first step,
 	// in namespaces of their own.
@@ -31,7 +31,7 @@ type Host interface {
 // Guest is one running instance.
 type Guest interface {
 	Boots() uint64                  // Instance.Boots of the row it was made for
-	Netns() *os.File                // its network namespace
+	Netns() *os.File                // its network namespace; nil when it had ended before it was adopted
 	Boot(ctx context.Context) error // lets it go; again does no harm
 	Stop(force bool)                // asks it to end; Exited tells when it has
 	Exited() <-chan struct{}
@@ -78,11 +78,13 @@ func (r *Reconciler) adoptInstances(ctx context.Context, snap *state.Snapshot) e
 		for i := range state.Instances.By(snap, state.ByInstance, id) {
 			key = i.Key
 		}
-		ns := plan.Netns(id)
-		if err := r.cfg.Kernel.Attach(ns, g.Netns()); err != nil {
-			return fmt.Errorf("taking the namespace of %s: %w", id, err)
+		if file := g.Netns(); file != nil {
+			ns := plan.Netns(id)
+			if err := r.cfg.Kernel.Attach(ns, file); err != nil {
+				return fmt.Errorf("taking the namespace of %s: %w", id, err)
+			}
+			r.plugged[ns] = true
 		}
-		r.plugged[ns] = true
 		r.actor(ctx, key, g)
 	}
 	return nil
