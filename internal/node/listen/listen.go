@@ -8,6 +8,7 @@ package listen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -56,7 +57,8 @@ type socket struct {
 	closer  interface{ Close() error }
 }
 
-// New takes over the sockets that the holder kept, by their names.
+// New takes over the sockets that the holder kept, by their names. What has
+// another kind of name is somebody else's and left alone.
 func New(cfg Config, kept map[string]*os.File) *Listeners {
 	l := &Listeners{cfg: cfg, open: map[string]socket{}}
 	for name, f := range kept {
@@ -108,7 +110,10 @@ func (l *Listeners) Apply(_ context.Context, op plan.Op) error {
 	if err := l.cfg.Keeper.Store(name(s), f); err != nil {
 		return fmt.Errorf("keeping %s: %w", s.Key(), err)
 	}
-	return l.serve(s, f)
+	if err := l.serve(s, f); err != nil {
+		return errors.Join(fmt.Errorf("serving %s: %w", s.Key(), err), l.cfg.Keeper.Remove(name(s)))
+	}
+	return nil
 }
 
 // bind makes the socket in the namespace that the thread is in.
@@ -199,5 +204,6 @@ func parse(name string) (plan.Service, bool) {
 		return plan.Service{}, false
 	}
 	addr, err := netip.ParseAddrPort(parts[3])
-	return plan.Service{Netns: plan.Netns(parts[0]), Name: parts[1], Proto: parts[2], Addr: addr}, err == nil
+	ok := err == nil && parts[0] != "" && parts[1] != "" && (parts[2] == "udp" || parts[2] == "tcp")
+	return plan.Service{Netns: plan.Netns(parts[0]), Name: parts[1], Proto: parts[2], Addr: addr}, ok
 }
