@@ -35,6 +35,11 @@ func Up(ctx context.Context, o cli.UpOptions, ready func(cli.Ready)) error {
 	if err != nil {
 		return err
 	}
+	l, err := openAPI(o.Listen)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
 	if set.Data != "" {
 		lock, err := set.lock()
 		if err != nil {
@@ -42,11 +47,6 @@ func Up(ctx context.Context, o cli.UpOptions, ready func(cli.Ready)) error {
 		}
 		defer lock.Close()
 	}
-	l, err := openAPI(o.Listen)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
 	if o.NoPackets {
 		return alone(ctx, set, l, ready)
 	}
@@ -100,7 +100,7 @@ func greet(line string, ready func(cli.Ready)) error {
 // Probe says why namespaces are not permitted here; nil if they are.
 func Probe() error { return world.Probe() }
 
-// prepare checks the options and reads the files that they name.
+// prepare checks the options and reads the files that they name; it makes nothing.
 func prepare(o cli.UpOptions) (settings, error) {
 	set := settings{UpOptions: o}
 	if len(o.Account) != 12 || strings.Trim(o.Account, "0123456789") != "" {
@@ -114,9 +114,6 @@ func prepare(o cli.UpOptions) (settings, error) {
 			return set, fmt.Errorf("finding the data directory: %w", err)
 		}
 		set.Data = dir
-		if err := os.MkdirAll(filepath.Join(dir, "run"), 0o700); err != nil {
-			return set, fmt.Errorf("making the data directory: %w; choose another with --data, or keep nothing with --ephemeral", err)
-		}
 		set.Hide = append(set.Hide, dir)
 	}
 	if home, err := os.UserHomeDir(); err == nil {
@@ -156,8 +153,12 @@ func (s *settings) readFiles() (err error) {
 	return err
 }
 
-// lock takes the data directory for this process. The file that it returns holds it.
+// lock makes the data directory and takes it for this process. The file that it
+// returns holds it.
 func (s settings) lock() (*os.File, error) {
+	if err := os.MkdirAll(filepath.Join(s.Data, "run"), 0o700); err != nil {
+		return nil, fmt.Errorf("making the data directory: %w; choose another with --data, or keep nothing with --ephemeral", err)
+	}
 	f, err := os.OpenFile(filepath.Join(s.Data, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the data directory's lock: %w; choose another directory with --data", err)
