@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -174,7 +175,44 @@ func TestS5Interfaces(t *testing.T) {
 			t.Errorf("the kernel's text differs after the engine was killed:\n%s", difference(before, after))
 		}
 		w.reads("client", addr, "other")
+
+		// It is there again after a stop and a start, and while stopped it can be
+		// taken away.
+		w.restart("other")
+		w.reads("client", addr, "other")
+		w.reads("client", *other.PrivateIpAddress, "other")
+		must(c.StopInstances(tctx(t), &ec2.StopInstancesInput{InstanceIds: []string{*other.InstanceId}}))(t)
+		w.stopped(*other.InstanceId)
+		w.detach(*w.eni(eni).Attachment.AttachmentId)
+		w.attach(eni, *web.InstanceId)
+		w.reads("client", addr, "web")
 	})
+}
+
+// stopped waits with the SDK's waiter until an instance has stopped.
+func (w *world) stopped(id string) {
+	w.t.Helper()
+	waiter := ec2.NewInstanceStoppedWaiter(w.ec2, func(o *ec2.InstanceStoppedWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 20*time.Millisecond, 100*time.Millisecond
+	})
+	if err := waiter.Wait(tctx(w.t), &ec2.DescribeInstancesInput{InstanceIds: []string{id}}, 30*time.Second); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// restart stops and starts an instance that serves its name; a later boot runs no
+// user data, so that is started by hand.
+func (w *world) restart(name string) {
+	w.t.Helper()
+	id := w.id(name)
+	must(w.ec2.StopInstances(tctx(w.t), &ec2.StopInstancesInput{InstanceIds: []string{id}}))(w.t)
+	w.stopped(id)
+	must(w.ec2.StartInstances(tctx(w.t), &ec2.StartInstancesInput{InstanceIds: []string{id}}))(w.t)
+	w.running(w.ec2, id)
+	line := strings.TrimPrefix(serves(name), "#!/bin/sh\n") + "localvpc guest get --wait 20 -m 5 http://127.0.0.1/"
+	if out, code := w.in(name, line); code != 0 || strings.TrimSpace(out) != name {
+		w.t.Fatalf("%s does not serve after a start: %q, exit code %d", name, out, code)
+	}
 }
 
 // refusesInterfaces: each refusal has AWS's code, and nothing changes.
@@ -234,5 +272,119 @@ func (w *world) refusesInterfaces(t *testing.T, vpc, subnet string, web, other t
 	}
 	if after := w.kernel(); after != before {
 		t.Errorf("a refused request changed the kernel:\n%s", difference(before, after))
+	}
+}
+
+const terraformInterfaces = `
+terraform {
+  required_providers { aws = { source = "hashicorp/aws" } }
+}
+provider "aws" {
+  region                  = "us-east-1"
+  skip_metadata_api_check = true
+}
+variable "addresses" { type = list(string) }
+variable "host" { type = string }
+variable "groups" { type = list(string) }
+data "aws_ami" "al2023" {
+  most_recent = true
+  owners      = ["amazon"]
+  filter {
+    name   = "name"
+    values = ["al2023-ami-2023*-x86_64"]
+  }
+}
+resource "aws_vpc" "main" { cidr_block = "10.3.0.0/16" }
+resource "aws_subnet" "a" {
+  vpc_id            = aws_vpc.main.id
+  cidr_block        = "10.3.1.0/24"
+  availability_zone = "us-east-1a"
+}
+resource "aws_security_group" "of" {
+  for_each = toset(["one", "two"])
+  name     = each.key
+  vpc_id   = aws_vpc.main.id
+}
+resource "aws_instance" "host" {
+  for_each      = toset(["a", "b"])
+  ami           = data.aws_ami.al2023.id
+  instance_type = "t3.medium"
+  subnet_id     = aws_subnet.a.id
+  tags          = { Name = each.key }
+}
+resource "aws_network_interface" "second" {
+  subnet_id       = aws_subnet.a.id
+  private_ips     = var.addresses
+  security_groups = [for g in var.groups : aws_security_group.of[g].id]
+}
+resource "aws_network_interface_attachment" "second" {
+  instance_id          = aws_instance.host[var.host].id
+  network_interface_id = aws_network_interface.second.id
+  device_index         = 1
+}
+output "second" { value = aws_network_interface.second.id }
+output "host" { value = aws_network_interface_attachment.second.instance_id }
+`
+
+// TestTerraformInterfaces: addresses, groups and the instance of an interface
+// change by plans, after each of which there is nothing to do; destroy leaves
+// nothing.
+func TestTerraformInterfaces(t *testing.T) {
+	needPackets(t)
+	have(t, "terraform")
+	mirrors := pluginFolders()
+	if len(mirrors) == 0 {
+		t.Skip("there is no folder with the AWS provider for terraform")
+	}
+	w := (&world{uid: os.Getuid()}).up(t)
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"main.tf":      terraformInterfaces,
+		"terraform.rc": "provider_installation {\n  filesystem_mirror { path = \"" + mirrors[0] + "\" }\n}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.run(dir, "terraform", "init", "-input=false", "-no-color")
+	var vars []string
+	// leave detaches behind Terraform's back, which then finds that nothing is
+	// attached. When the provider detaches itself it goes on for two and a half
+	// minutes asking for the attachment that is gone.
+	leave := func() {
+		if n := w.eni(w.run(dir, "terraform", "output", "-raw", "second")); n.Attachment != nil {
+			w.detach(*n.Attachment.AttachmentId)
+		}
+	}
+	for i, step := range []struct {
+		addresses []string
+		host      string
+		groups    []string
+	}{
+		{[]string{"10.3.1.50", "10.3.1.51"}, "a", []string{"one"}},
+		{[]string{"10.3.1.50", "10.3.1.52"}, "b", []string{"one", "two"}},
+	} {
+		list := func(of []string) string { return `["` + strings.Join(of, `","`) + `"]` }
+		if i > 0 {
+			leave()
+		}
+		vars = []string{"-input=false", "-no-color", "-var", "addresses=" + list(step.addresses), "-var", "host=" + step.host, "-var", "groups=" + list(step.groups)}
+		w.run(dir, "terraform", append([]string{"apply", "-auto-approve"}, vars...)...)
+		// -detailed-exitcode makes a plan that is not empty fail.
+		w.run(dir, "terraform", append([]string{"plan", "-detailed-exitcode"}, vars...)...)
+		n := w.eni(w.run(dir, "terraform", "output", "-raw", "second"))
+		var got []string
+		for _, a := range n.PrivateIpAddresses {
+			got = append(got, *a.PrivateIpAddress)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, step.addresses) || len(n.Groups) != len(step.groups) || n.Attachment == nil || *n.Attachment.InstanceId != w.id(step.host) {
+			t.Errorf("after %+v: %v, %d groups, %+v", step, got, len(n.Groups), n.Attachment)
+		}
+	}
+	leave()
+	w.run(dir, "terraform", append([]string{"destroy", "-auto-approve"}, vars...)...)
+	if left := must(w.ec2.DescribeNetworkInterfaces(tctx(t), &ec2.DescribeNetworkInterfacesInput{}))(t).NetworkInterfaces; len(left) != 0 {
+		t.Errorf("%d interfaces are left", len(left))
 	}
 }
