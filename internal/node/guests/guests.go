@@ -264,6 +264,9 @@ func (g *Guests) Spec(snap *state.Snapshot, i *state.Instance) (sandbox.Spec, er
 		ConsoleLog: g.console(i.ID),
 		PIDs:       processes(i.InstanceType),
 	}
+	if spec.ResolvConf == "" {
+		spec.ResolvConf = noServers // or the image's own would stand, with servers of somebody else
+	}
 	spec.Hosts = hosts(spec.Hostname, i.PrivateIP)
 	if img.Path != "" {
 		spec.Image.Base = []string{img.Path}
@@ -278,6 +281,9 @@ func (g *Guests) Spec(snap *state.Snapshot, i *state.Instance) (sandbox.Spec, er
 	}
 	return spec, nil
 }
+
+// noServers is the resolv.conf of instances that DHCP tells of no server.
+const noServers = "# The VPC has no DHCP options: there is no name server.\n"
 
 // processes bounds an instance's processes: what a Linux of that much memory
 // allows by default is far more than a laptop should.

@@ -116,7 +116,7 @@ func TestSpec(t *testing.T) {
 			next.DhcpOptionsID = "default"
 			state.Vpcs.Put(tx, &next)
 		}, func(t *testing.T, s sandbox.Spec) {
-			if s.ResolvConf != "" || s.Hostname != "ip-10-0-0-4.eu-west-1.compute.internal" {
+			if s.ResolvConf != noServers || s.Hostname != "ip-10-0-0-4.eu-west-1.compute.internal" {
 				t.Errorf("%q, resolv.conf %q", s.Hostname, s.ResolvConf)
 			}
 		}},
