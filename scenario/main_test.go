@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -125,8 +126,19 @@ func (w *world) client(region, key string) *ec2.Client {
 	return ec2.New(ec2.Options{
 		Region: region, BaseEndpoint: &w.URL,
 		Credentials: credentials.NewStaticCredentialsProvider(key, "test", ""),
-		Retryer:     aws.NopRetryer{},
+		Retryer:     retry.NewStandard(brokenOff),
 	})
+}
+
+// brokenOff has the SDK try again only when it has broken a connection off
+// itself: it may close the body of a request while that is still being written,
+// if the answer has come faster than that (smithy-go, ClientHandler.Handle), and
+// then cannot read an answer of more than one segment. Its default retries this,
+// too, but much else.
+func brokenOff(o *retry.StandardOptions) {
+	o.Retryables = []retry.IsErrorRetryable{retry.RetryableConnectionError{}}
+	o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Millisecond, nil })
+	o.MaxAttempts = 10
 }
 
 // command is the binary with arguments, as the world's user.
