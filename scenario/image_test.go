@@ -126,6 +126,11 @@ func TestRegisterImage(t *testing.T) {
 		}
 		if w.uid != os.Getuid() {
 			allow(t, dir, w.uid)
+			for _, path := range []string{"usr", "usr/bin", "srv", "srv/file"} {
+				if err := os.Chown(filepath.Join(dir, path), w.uid, w.uid); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 		id := must(w.ec2.RegisterImage(tctx(t), &ec2.RegisterImageInput{Name: aws.String("bare"), ImageLocation: &dir, RootDeviceName: aws.String("/dev/xvda")}))(t).ImageId
 		bare := w.start("bare", subnet, func(in *ec2.RunInstancesInput) { in.ImageId = id })

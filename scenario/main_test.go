@@ -46,6 +46,7 @@ func run(m *testing.M) int {
 	os.Chmod(dir, 0o755) // an ordinary user runs the program from here
 	binary = filepath.Join(dir, "localvpc")
 	build := exec.Command("go", "build", "-o", binary, "../cmd/localvpc")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // it is run in images without a C library, too
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "building localvpc:", err)

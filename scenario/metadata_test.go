@@ -1,0 +1,136 @@
+package scenario
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+const metadataURL = "http://169.254.169.254/latest/"
+
+// withToken asks for metadata as AWS's own programs do.
+const withToken = `token=$(curl -sf -m 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' ` + metadataURL + `api/token) &&
+curl -s -m 5 -o /run/answer -w '%{http_code}' -H "X-aws-ec2-metadata-token: $token" ` + metadataURL
+
+// metadata gives status and body of one path, from inside and with a token.
+func (w *world) metadata(instance, path string) (status, body string) {
+	w.t.Helper()
+	out := w.says(instance, withToken+path+" && echo && cat /run/answer")
+	status, body, _ = strings.Cut(out, "\n")
+	return status, body
+}
+
+// TestMetadata: the document follows the state: what the API has changed when
+// it returns is what an instance reads next.
+func TestMetadata(t *testing.T) {
+	have(t, "curl") // the instance has the host's programs
+	eachUser(t, func(t *testing.T, w *world) {
+		w.up(t)
+		c := w.ec2
+		vpc, subnet := w.vpc(c, "10.0.0.0/16", "10.0.1.0/24")
+		web, db := w.group(c, vpc, "web"), w.group(c, vpc, "db")
+		data := "#!/bin/sh\necho \"it's \\\"data\\\"\"\n"
+		one := w.start("one", subnet, func(in *ec2.RunInstancesInput) {
+			in.UserData = aws.String(base64.StdEncoding.EncodeToString([]byte(data)))
+			in.SecurityGroupIds = []string{web, db}
+			in.MetadataOptions = &types.InstanceMetadataOptionsRequest{HttpTokens: types.HttpTokensStateRequired}
+		})
+		id := *one.InstanceId
+		eni := one.NetworkInterfaces[0]
+		expect := func(path, want string) {
+			t.Helper()
+			if status, body := w.metadata("one", path); status != "200" || body != want {
+				t.Errorf("%s: %s %q, want %q", path, status, body, want)
+			}
+		}
+		for path, want := range map[string]string{
+			"meta-data/instance-id":                 id,
+			"meta-data/ami-id":                      *one.ImageId,
+			"meta-data/instance-type":               "t3.micro",
+			"meta-data/local-ipv4":                  *one.PrivateIpAddress,
+			"meta-data/local-hostname":              *one.PrivateDnsName,
+			"meta-data/hostname":                    *one.PrivateDnsName,
+			"meta-data/mac":                         *eni.MacAddress,
+			"meta-data/security-groups":             "web\ndb",
+			"meta-data/reservation-id":              *must(c.DescribeInstances(tctx(t), &ec2.DescribeInstancesInput{InstanceIds: []string{id}}))(t).Reservations[0].ReservationId,
+			"meta-data/placement/availability-zone": *one.Placement.AvailabilityZone,
+			"meta-data/placement/region":            "us-east-1",
+			"meta-data/network/interfaces/macs/":    *eni.MacAddress + "/",
+			"user-data":                             strings.TrimSpace(data),
+		} {
+			expect(path, want)
+		}
+		macs := "meta-data/network/interfaces/macs/" + *eni.MacAddress + "/"
+		for path, want := range map[string]string{
+			"device-number": "0", "interface-id": *eni.NetworkInterfaceId, "local-ipv4s": *one.PrivateIpAddress, "subnet-id": subnet, "vpc-id": vpc,
+			"subnet-ipv4-cidr-block": "10.0.1.0/24", "vpc-ipv4-cidr-block": "10.0.0.0/16", "security-groups": "web\ndb", "owner-id": "000000000000",
+		} {
+			expect(macs+path, want)
+		}
+		if _, body := w.metadata("one", macs+"security-group-ids"); !slices.Equal(strings.Fields(body), []string{web, db}) {
+			t.Errorf("the ids of the groups are %q", body)
+		}
+		var identity struct{ InstanceID, AccountID, PrivateIP, Region string }
+		_, body := w.metadata("one", "dynamic/instance-identity/document")
+		if err := json.Unmarshal([]byte(body), &identity); err != nil || identity.InstanceID != id || identity.AccountID != "000000000000" || identity.PrivateIP != *one.PrivateIpAddress || identity.Region != "us-east-1" {
+			t.Errorf("the document is %s: %v", body, err)
+		}
+
+		// Without a token, or with a wrong one, nothing is told; then it is.
+		status := func(args string) string {
+			t.Helper()
+			return w.says("one", "curl -s -m 5 -o /dev/null -w '%{http_code}' "+args+" "+metadataURL+"meta-data/instance-id")
+		}
+		if s := status(""); s != "401" {
+			t.Errorf("without a token: %s", s)
+		}
+		if s := status("-H 'X-aws-ec2-metadata-token: wrong'"); s != "401" {
+			t.Errorf("with a wrong token: %s", s)
+		}
+		must(c.ModifyInstanceMetadataOptions(tctx(t), &ec2.ModifyInstanceMetadataOptionsInput{InstanceId: &id, HttpTokens: types.HttpTokensStateOptional}))(t)
+		if s := status(""); s != "200" {
+			t.Errorf("version 1, when it is allowed: %s", s)
+		}
+		// A request that came through a proxy gets no token.
+		if out := w.says("one", "curl -s -m 5 -o /dev/null -w '%{http_code}' -X PUT -H 'X-Forwarded-For: 10.0.0.1' -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' "+metadataURL+"api/token"); out != "403" {
+			t.Errorf("a token through a proxy: %s", out)
+		}
+
+		// Tags, when the options allow them.
+		if s, _ := w.metadata("one", "meta-data/tags/instance"); s != "404" {
+			t.Errorf("tags that are not allowed: %s", s)
+		}
+		must(c.ModifyInstanceMetadataOptions(tctx(t), &ec2.ModifyInstanceMetadataOptionsInput{InstanceId: &id, InstanceMetadataTags: types.InstanceMetadataTagsStateEnabled}))(t)
+		must(c.CreateTags(tctx(t), &ec2.CreateTagsInput{Resources: []string{id}, Tags: []types.Tag{{Key: aws.String("Stage"), Value: aws.String("test")}}}))(t)
+		expect("meta-data/tags/instance", "Name\nStage")
+		expect("meta-data/tags/instance/Stage", "test")
+		must(c.DeleteTags(tctx(t), &ec2.DeleteTagsInput{Resources: []string{id}, Tags: []types.Tag{{Key: aws.String("Stage")}}}))(t)
+		expect("meta-data/tags/instance", "Name")
+
+		// Groups, at once.
+		must(c.ModifyInstanceAttribute(tctx(t), &ec2.ModifyInstanceAttributeInput{InstanceId: &id, Groups: []string{db}}))(t)
+		expect("meta-data/security-groups", "db")
+
+		// Another instance is told of itself, whatever it says it is.
+		two := w.start("two", subnet, nil)
+		if _, body := w.metadata("two", "meta-data/instance-id"); body != *two.InstanceId {
+			t.Errorf("two is told that it is %s, want %s", body, *two.InstanceId)
+		}
+		stolen := w.says("one", "curl -sf -m 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' "+metadataURL+"api/token")
+		if out := w.says("two", "curl -s -m 5 -o /dev/null -w '%{http_code}' -H 'X-aws-ec2-metadata-token: "+stolen+"' "+metadataURL+"meta-data/instance-id"); out != "401" {
+			t.Errorf("with the token of another instance: %s", out)
+		}
+
+		// Switched off there is no answer.
+		must(c.ModifyInstanceMetadataOptions(tctx(t), &ec2.ModifyInstanceMetadataOptionsInput{InstanceId: &id, HttpEndpoint: types.InstanceMetadataEndpointStateDisabled}))(t)
+		if s := status(""); s != "403" {
+			t.Errorf("switched off: %s", s)
+		}
+	})
+}
