@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +31,15 @@ func (e *engine) exec(ctx context.Context, req execstream.Request, s *execstream
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	from := newCaller(s, req)
+	go func() {
+		from.listen()
+		cancel() // the caller has gone, or sent a signal before there was a command
+	}()
 	sb, err := e.runningSandbox(ctx, req.Instance)
+	if sig := from.signalled(); sig != 0 {
+		return 128 + sig, nil
+	}
 	if err != nil {
 		return cannot, err
 	}
@@ -48,6 +55,8 @@ func (e *engine) exec(ctx context.Context, req execstream.Request, s *execstream
 	p, err := sb.Exec(ctx, spec)
 	if err != nil {
 		switch {
+		case from.signalled() != 0:
+			return 128 + from.signalled(), nil
 		case errors.Is(err, sandbox.ErrNotFound):
 			return 127, err
 		case errors.Is(err, sandbox.ErrNotExecutable):
@@ -70,10 +79,7 @@ func (e *engine) exec(ctx context.Context, req execstream.Request, s *execstream
 	for kind, f := range outputs {
 		out.Go(func() { drain(s.Output(kind), f) })
 	}
-	go func() {
-		carry(s, p, stdin, req.TTY)
-		cancel() // the caller has gone
-	}()
+	from.meets(p, stdin)
 	exit, err := p.Wait()
 	// A process left in the background may hold the pipes or the terminal open:
 	// what it writes after the command's end is nobody's.
@@ -83,6 +89,9 @@ func (e *engine) exec(ctx context.Context, req execstream.Request, s *execstream
 	out.Wait()
 	if err != nil {
 		return cannot, err
+	}
+	if sig := from.signalled(); sig != 0 { // in the moment before it ran
+		return 128 + sig, nil
 	}
 	return exit.Code, nil
 }
@@ -193,43 +202,6 @@ func either(ctx context.Context, sub *state.Subscription, snap *state.Snapshot, 
 
 // cannot is the exit code of a command that could not be run, as of ssh.
 const cannot = 255
-
-// carry hands the caller's frames to the command until the caller has gone or
-// breaks the form.
-func carry(s *execstream.Stream, p *sandbox.Process, stdin *os.File, tty bool) {
-	in := execstream.NewInput(s)
-	defer in.End()
-	go func() {
-		_, _ = in.WriteTo(stdin) // the command may not read
-		if tty {
-			_, _ = stdin.Write([]byte{4}) // end of file, as typed (termios(3), VEOF)
-			return
-		}
-		_ = stdin.Close()
-	}()
-	for {
-		kind, payload, err := s.Read()
-		if err != nil {
-			return
-		}
-		switch {
-		case kind == execstream.Stdin:
-			if in.Put(payload) != nil {
-				return
-			}
-		case kind == execstream.Resize:
-			var size execstream.Size
-			if json.Unmarshal(payload, &size) != nil {
-				return
-			}
-			_ = p.Resize(size.Rows, size.Cols) // it may have ended, or have no terminal
-		case kind == execstream.Signal && len(payload) == 1:
-			_ = p.Signal(syscall.Signal(payload[0]))
-		default:
-			return
-		}
-	}
-}
 
 // pipes are the streams of a command without a terminal: [0] reads, [1] writes.
 type pipes struct{ stdin, stdout, stderr [2]*os.File }

@@ -83,6 +83,10 @@ func (e *env) exec(ctx context.Context, instance string, args []string, tty bool
 		}
 		req.Size = e.size()
 	}
+	// From here on signals are the command's, those too that come before it runs.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGWINCH, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+	defer signal.Stop(signals)
 	conn, stream, err := e.dialExec(ctx, req)
 	if err != nil {
 		return &Failure{cannotExec, err}
@@ -95,7 +99,7 @@ func (e *env) exec(ctx context.Context, instance string, args []string, tty bool
 		}
 		defer term.Restore(in, old)
 	}
-	go e.forward(stream)
+	go e.forward(stream, signals)
 	feed := execstream.NewFeed(stream)
 	go func() {
 		if _, err := io.Copy(feed, e.cfg.Stdin); err == nil {
@@ -125,9 +129,7 @@ func (e *env) size() execstream.Size {
 }
 
 // forward sends signals and changes of the window's size to the command.
-func (e *env) forward(stream *execstream.Stream) {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGWINCH, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+func (e *env) forward(stream *execstream.Stream, signals <-chan os.Signal) {
 	for s := range signals {
 		var err error
 		if s == syscall.SIGWINCH {
