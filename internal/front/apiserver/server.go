@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/localvpc/localvpc/internal/aws/wire/proto"
@@ -49,11 +50,14 @@ type Server struct {
 	http   *http.Server
 	routes map[string]route // of /_localvpc/
 	ending context.Context  // ends when Shutdown begins
+
+	mu    sync.Mutex
+	fresh map[net.Conn]struct{} // connections that have sent nothing yet
 }
 
 // New makes a server; Serve runs it.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, limits: cfg.Limits.orDefault()}
+	s := &Server{cfg: cfg, limits: cfg.Limits.orDefault(), fresh: map[net.Conn]struct{}{}}
 	s.routes = s.control()
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
@@ -64,8 +68,31 @@ func New(cfg Config) *Server {
 	}
 	var end context.CancelFunc
 	s.ending, end = context.WithCancel(context.Background())
-	s.http.RegisterOnShutdown(end)
+	s.http.ConnState = s.note
+	s.http.RegisterOnShutdown(func() {
+		end()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for c := range s.fresh {
+			_ = c.Close()
+		}
+	})
 	return s
+}
+
+// note keeps track of connections that have sent nothing yet: nobody is to be
+// answered on them, but http.Server's Shutdown would wait for them.
+func (s *Server) note(c net.Conn, is http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if is != http.StateNew {
+		delete(s.fresh, c)
+		return
+	}
+	s.fresh[c] = struct{}{}
+	if s.ending.Err() != nil {
+		_ = c.Close()
+	}
 }
 
 // Serve answers on the listener until Shutdown.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -285,7 +287,7 @@ func TestRequestsAreBounded(t *testing.T) {
 
 // TestSlowClientsAreCut: whatever is half sent or not taken is given up.
 func TestSlowClientsAreCut(t *testing.T) {
-	const soon = 30 * time.Millisecond
+	const soon = 50 * time.Millisecond
 	short := Limits{HeaderTime: soon, BodyTime: soon, IdleTime: soon}
 	const post = "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{\"Source\":"
 	for _, test := range []struct{ name, sent, answer string }{
@@ -302,8 +304,12 @@ func TestSlowClientsAreCut(t *testing.T) {
 			b := start(t, short)
 			c := b.raw(t, test.sent)
 			answer, err := io.ReadAll(c)
+			if errors.Is(err, syscall.ECONNRESET) {
+				<-b.closed
+				return // cut before all that was sent was read, on a busy machine
+			}
 			if err != nil {
-				t.Fatalf("the connection is not closed in order: %v", err)
+				t.Fatalf("the connection is not closed: %v", err)
 			}
 			if !bytes.Contains(answer, []byte(test.answer)) || (test.answer == "") != (len(answer) == 0) {
 				t.Errorf("answer %q", answer)
@@ -381,10 +387,20 @@ func TestShutdownEndsStreams(t *testing.T) {
 	b.control.waiting = make(chan struct{}, 10)
 	c := b.raw(t, "GET /_localvpc/changes HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	d := b.raw(t, "GET /_localvpc/settled?index=99 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	silent := b.raw(t, "")
+	half := b.raw(t, "GET / HT")
+	b.ask(t, "GET", "/_localvpc/health", "") // so that they have been accepted
 	<-b.control.waiting
 	<-b.control.waiting
-	if err := b.Shutdown(t.Context()); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // http.Server would wait for 5
+	defer cancel()
+	if err := b.Shutdown(ctx); err != nil {
 		t.Fatal(err)
+	}
+	for _, c := range []net.Conn{silent, half} {
+		if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil {
+			t.Errorf("a connection without a request stays open: %v", err)
+		}
 	}
 	if text, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(text), "\r\n0\r\n\r\n") {
 		t.Errorf("the stream does not end in order: %q %v", text, err)
