@@ -170,9 +170,14 @@ func (a *actor) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-exited:
+		case <-a.wake:
+		}
+		// An end comes before any wish: what has ended is not let go.
+		select {
+		case <-exited:
 			a.ended(ctx, asked)
 			asked, forced = false, false
-		case <-a.wake:
+		default:
 		}
 		w := a.aim()
 		if ctx.Err() != nil || w.snap == nil {
