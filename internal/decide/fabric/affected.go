@@ -26,6 +26,7 @@ func Affected(r state.Reader, c state.Change) []Unit {
 		a.add(KindAcl, c.Key)
 		for _, side := range []*state.NetworkAcl{before, after} {
 			if side != nil {
+				a.add(KindVPC, c.Key.Scope().Key(side.VpcID)) // whether it filters at all
 				for _, as := range side.Associations {
 					a.add(KindSubnet, c.Key.Scope().Key(as.SubnetID))
 				}
@@ -103,6 +104,11 @@ func (a *affected) vpc(k state.Key, before, after *state.Vpc) {
 
 func (a *affected) subnet(k state.Key, before, after *state.Subnet) {
 	a.add(KindSubnet, k)
+	for _, side := range []*state.Subnet{before, after} {
+		if side != nil && (before == nil || after == nil) {
+			a.add(KindVPC, k.Scope().Key(side.VpcID)) // it filters if this one does
+		}
+	}
 	if before != nil && after != nil && before.Cidr == after.Cidr && before.Number == after.Number {
 		return
 	}

@@ -120,7 +120,7 @@ func TestAffected(t *testing.T) {
 		{"a group goes", func(tx *state.Tx) { state.SecurityGroups.Delete(tx, fabrictest.Scope.Key("sg-app")) },
 			"[security-group sg-app security-group sg-db port eni-app1 port eni-app2 port eni-db1]"},
 		{"an ACL", func(tx *state.Tx) { fabrictest.Acl(tx, "acl-1", "vpc-1", nil, "subnet-1") },
-			"[subnet subnet-1 subnet subnet-2 network-acl acl-1]"},
+			"[vpc vpc-1 subnet subnet-1 subnet subnet-2 network-acl acl-1]"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := fabrictest.Small(t)

@@ -18,6 +18,7 @@ type VPC struct {
 	Key      state.Key
 	Cidrs    []netip.Prefix // the primary one first
 	Services []Service
+	Filters  bool // whether the ACL of any of its subnets filters; else no packet has to ask
 }
 
 // Service is something that the VPC itself answers. No group and no ACL is
@@ -35,7 +36,14 @@ func LoadVPC(r state.Reader, k state.Key) (VPC, bool) {
 	if !ok || len(row.Cidrs) == 0 {
 		return VPC{}, false
 	}
-	return newVPC(row), true
+	v := newVPC(row)
+	for s := range state.Subnets.By(r, state.ByVpc, k.ID) {
+		if _, out, in := aclOf(r, s.Key); s.Scope() == k.Scope() && (out || in) {
+			v.Filters = true
+			break
+		}
+	}
+	return v, true
 }
 
 func newVPC(row *state.Vpc) VPC {
@@ -104,13 +112,20 @@ func LoadSubnet(r state.Reader, k state.Key) (Subnet, bool) {
 	if !ok || !hasVPC(r, k.Scope(), row.VpcID) {
 		return Subnet{}, false
 	}
-	s := Subnet{Key: k, VPC: row.VpcID, Number: row.Number, Cidr: row.Cidr.Masked(), Gateway: row.Gateway(), AclOut: true, AclIn: true}
+	s := Subnet{Key: k, VPC: row.VpcID, Number: row.Number, Cidr: row.Cidr.Masked(), Gateway: row.Gateway()}
 	if t := routeTableRow(r, k.Scope(), row.VpcID, k.ID); t != nil {
 		s.RouteTable = t.ID
 	}
-	if acl := aclRow(r, k.Scope(), k.ID); acl != nil {
-		a := newAcl(acl)
-		s.Acl, s.AclOut, s.AclIn = acl.ID, !a.Open(Egress), !a.Open(Ingress)
-	}
+	s.Acl, s.AclOut, s.AclIn = aclOf(r, k)
 	return s, true
+}
+
+// aclOf gives a subnet's ACL and whether it filters what leaves and what enters.
+func aclOf(r state.Reader, subnet state.Key) (id string, out, in bool) {
+	row := aclRow(r, subnet.Scope(), subnet.ID)
+	if row == nil {
+		return "", true, true
+	}
+	a := newAcl(row)
+	return row.ID, !a.Open(Egress), !a.Open(Ingress)
 }

