@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -75,7 +76,12 @@ func Images(architecture string) []Image {
 func Parse(text []byte) ([]Image, error) {
 	var list []Image
 	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] == '[' {
-		if err := strict(trimmed).Decode(&list); err != nil {
+		d := strict(trimmed)
+		err := d.Decode(&list)
+		if _, more := d.Token(); err == nil && more != io.EOF {
+			err = errors.New("more follows after the list")
+		}
+		if err != nil {
 			return nil, fmt.Errorf("reading the list of images: %w", err)
 		}
 	} else {

@@ -94,6 +94,9 @@ func (s *Server) control() map[string]route {
 			if err != nil {
 				return nil, unread(err)
 			}
+			if len(bytes.TrimSpace(body)) == 0 {
+				return nil, awserr.New("InvalidParameterValue", "The request has no list of images.")
+			}
 			return done, c.AddImages(context.WithoutCancel(r.Context()), body)
 		}},
 		"explain": {"POST", func(_ http.ResponseWriter, r *http.Request) (any, error) {

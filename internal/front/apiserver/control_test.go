@@ -119,6 +119,7 @@ func TestControlAnswers(t *testing.T) {
 		{"reset", "POST", "reset", "", 200, "{}"},
 		{"reset with a body", "POST", "reset", "whatever", 200, "{}"},
 		{"images", "POST", "images", `[{"ImageId":"ami-1"}]`, 200, "{}"},
+		{"no images", "POST", "images", " ", 400, `"Message":"The request has no list of images."`},
 		{"explain", "POST", "explain", `{"Source":"a","Destination":"b","Port":80}`, 200, `{"Reachable":true}`},
 		{"explain nothing", "POST", "explain", "", 400, `"Code":"InvalidParameterValue"`},
 		{"explain no JSON", "POST", "explain", "<xml/>", 400, `cannot be read`},
