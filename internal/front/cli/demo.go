@@ -48,12 +48,7 @@ func (e *env) demo(ctx context.Context) error {
 	if err := s.play(); err != nil {
 		return err
 	}
-	if s.failed > 0 {
-		fmt.Fprintln(e.out, e.style.Bad(fmt.Sprintf("%d expectations did not hold.", s.failed)))
-		return Exit(ExitNo)
-	}
-	fmt.Fprintln(e.out, e.style.Good("Everything was as expected."))
-	return nil
+	return s.verdict()
 }
 
 // own starts an ephemeral localvpc that ends with end, and with this process

@@ -17,6 +17,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/aws/client"
 	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/base/awserr"
 )
 
 // endpoint is where the running localvpc answers.
@@ -75,11 +76,18 @@ func call[Out, In any](ctx context.Context, e *env, action string, in *In) (*Out
 	return out, nil
 }
 
+// unreachable says what to do when no answer came, or none of localvpc's.
 func (e *env) unreachable(err error) error {
-	if errors.Is(err, syscall.ECONNREFUSED) {
+	var fault *awserr.Error
+	switch {
+	case errors.As(err, &fault) && fault.Code != "":
+		return err
+	case errors.Is(err, context.Canceled):
+		return errInterrupted
+	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("nothing answers at %s: start it with 'localvpc up', or set LOCALVPC_URL", e.endpoint())
 	}
-	return err
+	return fmt.Errorf("%w: is it localvpc that listens at %s?", err, e.endpoint())
 }
 
 // control asks /_localvpc/. in and out are encoded as JSON; nil leaves them out.

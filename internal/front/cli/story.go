@@ -75,6 +75,16 @@ func (s *story) expect(instance, command string, code int, output string) error 
 	return nil
 }
 
+// verdict ends the story: everything held, or an exit code that says that it did not.
+func (s *story) verdict() error {
+	if s.failed > 0 {
+		fmt.Fprintln(s.e.out, s.e.style.Bad(fmt.Sprintf("%d expectations did not hold.", s.failed)))
+		return Exit(ExitNo)
+	}
+	fmt.Fprintln(s.e.out, s.e.style.Good("Everything was as expected."))
+	return nil
+}
+
 func (s *story) run(instance string, args []string) (int, string, error) {
 	conn, stream, err := s.e.dialExec(s.ctx, execstream.Request{Instance: s.ids[instance], Args: args})
 	if err != nil {

@@ -147,6 +147,8 @@ func prose(c Cause) string {
 		return fmt.Sprintf("the route %s is a blackhole: its target is gone%s", c.Rule, where)
 	case "DISCONNECTED_VPCS":
 		return "source and destination are in VPCs that nothing connects"
+	case "UNSUPPORTED_COMPONENT":
+		return fmt.Sprintf("the route %s leads to %s, through which localvpc carries no packets%s", c.Rule, c.Component, where)
 	case "UNKNOWN_RESOURCE", "NO_SOURCE_OR_DESTINATION":
 		return fmt.Sprintf("there is no %s", c.Component)
 	}
