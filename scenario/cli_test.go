@@ -91,8 +91,11 @@ func begin(ts *testscript.TestScript, neg bool, args []string) {
 	if !slices.Contains(args, "--data") {
 		args = append(args, "--ephemeral")
 	}
+	if !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "-d") }) {
+		args = append(args, "-d")
+	}
 	var ready struct{ URL string }
-	ts.Check(json.Unmarshal([]byte(runQuietly(ts, append([]string{"up", "-d", "--json", "--listen", "127.0.0.1:0"}, args...)...)), &ready))
+	ts.Check(json.Unmarshal([]byte(runQuietly(ts, append([]string{"up", "--json", "--listen", "127.0.0.1:0"}, args...)...)), &ready))
 	ts.Setenv("LOCALVPC_URL", ready.URL)
 	ts.Defer(func() { _ = exec.Command(binary, "down", "--url", ready.URL).Run() })
 }

@@ -98,11 +98,14 @@ func (w *world) up(t *testing.T, args ...string) *world {
 	} else {
 		args = append(args, "--listen", strings.TrimPrefix(w.URL, "http://"))
 	}
-	w.cmd = w.command(append([]string{"up"}, args...)...)
+	w.cmd = w.command(append([]string{"up", "--until-stdin-ends"}, args...)...)
 	w.errs.Reset()
 	w.cmd.Stderr = &w.errs
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.cmd.StdinPipe(); err != nil { // whatever ends the tests ends it
 		t.Fatal(err)
 	}
 	if err := w.cmd.Start(); err != nil {
