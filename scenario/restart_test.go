@@ -146,6 +146,7 @@ func TestKillEngine(t *testing.T) {
 		must(w.ec2.AuthorizeSecurityGroupIngress(tctx(t), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: fromGroup(group, 7)}))(t)
 		server := w.launch(w.ec2, "server", subnet, []string{group}, echoServer)
 		w.launch(w.ec2, "client", subnet, []string{group}, fmt.Sprintf(talker, *server.PrivateIpAddress))
+		w.await("client", "test -s /var/log/talk.log") // its user data runs after it is let go
 		w.alive("client")
 
 		made, writes := w.killUnderLoad(t, vpc)
