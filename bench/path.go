@@ -20,6 +20,7 @@ type pathSide struct {
 // pattern is one way to use a path.
 type pattern struct {
 	command, unit string
+	place         string  // the server's CPU, first or last; the client's is the first
 	scale         float64 // from counts to the unit
 	both          bool    // the CPU time of both ends counts, otherwise the client's
 	name          string
@@ -27,9 +28,10 @@ type pattern struct {
 }
 
 var patterns = []pattern{
-	{"stream", "GB", 1e-9, true, "throughput", 0.85},
-	{"connect", "k", 1e-3, false, "new connections", 0.7},
-	{"request", "k", 1e-3, false, "requests on one connection", 0},
+	{"stream", "GB", "last", 1e-9, true, "throughput", 0.85},
+	{"stream", "GB", "first", 1e-9, true, "throughput on one CPU", 0.85},
+	{"connect", "k", "last", 1e-3, false, "new connections", 0.7},
+	{"request", "k", "last", 1e-3, false, "requests on one connection", 0},
 }
 
 // flat is how much of its speed a path may lose between 10 rules and members and
@@ -64,9 +66,6 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 		}
 		for _, s := range sides {
 			if _, err := s.client.say("pin first"); err != nil {
-				return err
-			}
-			if _, err := s.server.say("pin last"); err != nil {
 				return err
 			}
 			if _, err := s.server.say("serve 9000"); err != nil {
@@ -113,6 +112,9 @@ func pathRows(ctx context.Context, b *bench) ([]row, error) {
 }
 
 func (s *pathSide) measure(l pattern, seconds float64) error {
+	if _, err := s.server.say("pin %s", l.place); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
 	before, err := s.server.say("cpu")
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
