@@ -83,8 +83,11 @@ func (g *guest) firstSteps() {
 	g.console.printf("booting %s", g.config.ID)
 	g.listInterfaces()
 	if info, err := os.Stat("/etc/rc.local"); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-		if _, err := g.run("/etc/rc.local", g.console.writer); err != nil {
+		ended, err := g.run("/etc/rc.local", g.console.writer)
+		if err != nil {
 			g.console.printf("/etc/rc.local: %v", err)
+		} else if first {
+			<-ended // cloud-final.service, which runs user data, is ordered after rc-local.service
 		}
 	}
 	if first {
