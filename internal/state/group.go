@@ -50,4 +50,5 @@ type Peer struct {
 var SecurityGroupRules = &Table[SecurityGroupRule]{name: "security-group-rule", indexes: []index[SecurityGroupRule]{
 	{ByGroup, func(r *SecurityGroupRule) []string { return []string{r.GroupID} }},
 	{ByPeer, func(r *SecurityGroupRule) []string { return []string{r.Peer.GroupID} }},
+	{ByPrefixList, func(r *SecurityGroupRule) []string { return []string{r.Peer.PrefixListID} }},
 }}

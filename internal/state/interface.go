@@ -22,16 +22,22 @@ type NetworkInterface struct {
 	RequesterID        string `json:",omitempty"`
 	RequesterManaged   bool   `json:",omitempty"`
 	ClientToken        string `json:",omitempty"`
-	Attachment         *Attachment
+	// AutoPublic: its primary address gets a public one at each start, and gives
+	// it up at each stop.
+	AutoPublic bool           `json:",omitempty"`
+	Prefixes   []netip.Prefix `json:",omitempty"` // delegated prefixes, IPv4 /28
+	Attachment *Attachment
 }
 
 // PrivateAddress is a private IPv4 address of an interface.
 type PrivateAddress struct {
 	Addr    netip.Addr
 	Primary bool
-	// Public address, when one is associated: see the edge of the VPC.
+	// PublicIP is the public address that stands for this one at the internet
+	// gateway. An Elastic IP has an allocation and an association, an address that
+	// was assigned at launch has neither and the owner "amazon".
 	PublicIP      netip.Addr `json:",omitzero"`
-	AllocationID  string     `json:",omitempty"` // of an Elastic IP
+	AllocationID  string     `json:",omitempty"`
 	AssociationID string     `json:",omitempty"`
 	IPOwnerID     string     `json:",omitempty"`
 }
@@ -69,6 +75,15 @@ var NetworkInterfaces = &Table[NetworkInterface]{name: "network-interface", inde
 		keys := make([]string, len(n.Addresses))
 		for i, a := range n.Addresses {
 			keys[i] = VpcAddress(n.VpcID, a.Addr)
+		}
+		return keys
+	}},
+	{ByPublic, func(n *NetworkInterface) []string {
+		var keys []string
+		for _, a := range n.Addresses {
+			if a.PublicIP.IsValid() {
+				keys = append(keys, a.PublicIP.String())
+			}
 		}
 		return keys
 	}},

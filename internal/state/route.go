@@ -6,13 +6,15 @@ import "net/netip"
 type RouteTable struct {
 	Meta
 	VpcID           string
+	Number          uint32 // in the VPC's router: mark and table; 1 to 65535, the lowest free one
 	Routes          []Route
 	Associations    []RouteTableAssociation
 	PropagatingVgws []string `json:",omitempty"`
 }
 
 // Route is one route. Destination is a prefix or a prefix list; exactly one
-// target is set.
+// target is set, but a route to an instance names the interface too. Whether it is
+// active or a black hole follows from its target (fabric.RouteState) and is not kept.
 type Route struct {
 	Destination  netip.Prefix `json:",omitzero"`
 	PrefixListID string       `json:",omitempty"`
@@ -22,7 +24,17 @@ type Route struct {
 	InstanceID   string       `json:",omitempty"`
 	PeeringID    string       `json:",omitempty"`
 	Origin       string       // "CreateRouteTable", "CreateRoute", "EnableVgwRoutePropagation"
-	State        string       // "active", "blackhole"
+}
+
+// Target is the id of the route's target, or "local". That of a route to an
+// instance is its interface.
+func (r Route) Target() string {
+	for _, id := range []string{r.GatewayID, r.NatGatewayID, r.InterfaceID, r.InstanceID} {
+		if id != "" {
+			return id
+		}
+	}
+	return r.PeeringID
 }
 
 // RouteTableAssociation ties a table to a subnet or a gateway, or makes it the
@@ -50,7 +62,26 @@ var RouteTables = &Table[RouteTable]{name: "route-table", indexes: []index[Route
 	{BySubnet, func(t *RouteTable) []string {
 		var keys []string
 		for _, a := range t.Associations {
-			keys = append(keys, a.SubnetID)
+			if a.SubnetID != "" {
+				keys = append(keys, a.SubnetID)
+			}
+		}
+		return keys
+	}},
+	{ByRouteTarget, func(t *RouteTable) []string {
+		var keys []string
+		for _, r := range t.Routes {
+			if target := r.Target(); target != "local" {
+				keys = append(keys, target)
+			}
+			if r.PrefixListID != "" {
+				keys = append(keys, r.PrefixListID)
+			}
+		}
+		for _, a := range t.Associations {
+			if a.GatewayID != "" {
+				keys = append(keys, a.GatewayID)
+			}
 		}
 		return keys
 	}},

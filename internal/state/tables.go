@@ -4,6 +4,7 @@ package state
 var tables = []table{
 	Vpcs, Subnets, SecurityGroups, SecurityGroupRules, NetworkInterfaces, DhcpOptionSets,
 	RouteTables, NetworkAcls, Images, KeyPairs, Instances, Volumes, ClientTokens, Settings,
+	InternetGateways, Addresses, NatGateways, PrefixLists, Hosts, ServiceQuotas, QuotaChanges,
 }
 
 // Names of indexes that several tables have.
@@ -17,6 +18,12 @@ const (
 	ByAddress  = "address" // NetworkInterfaces: VpcAddress(vpc, address)
 	ByPeer     = "peer"    // SecurityGroupRules: the group that a rule refers to
 	ByKeyName  = "keyname"
+
+	ByPublic      = "public"      // by public address, in text: unique over all accounts and Regions
+	ByInterface   = "interface"   // by the interface that something sits on
+	ByAssociation = "association" // Addresses: by association id
+	ByRouteTarget = "target"      // RouteTables: by the id of a route's target or prefix list
+	ByPrefixList  = "prefix-list" // SecurityGroupRules: by the list that a rule refers to
 
 	ByParameter = "parameter" // Images: the name of an SSM public parameter
 )

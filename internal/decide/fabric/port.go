@@ -94,8 +94,13 @@ func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 	return p, true
 }
 
-// carries says whether an interface is attached to an instance that is on.
+// carries says whether packets pass an interface: it is attached to an instance
+// that is on, or belongs to a NAT gateway that is available.
 func carries(r state.Reader, n *state.NetworkInterface) bool {
+	if n.InterfaceType == NatInterface {
+		_, ok := natOf(r, n)
+		return ok
+	}
 	if n.Attachment == nil || len(n.Addresses) == 0 || n.Attachment.Status == "detaching" || n.Attachment.Status == "detached" {
 		return false
 	}

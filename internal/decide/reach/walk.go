@@ -160,7 +160,7 @@ func (y *way) destination() *Hop {
 	case !found:
 		cause.Code = NoRoute
 		hop.Blocked = []Cause{cause}
-	case route.State == "blackhole":
+	case route.State == fabric.RouteBlackhole:
 		cause.Code, cause.State = BadStateRoute, route.State
 		hop.Blocked = []Cause{cause}
 	default:

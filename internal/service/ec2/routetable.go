@@ -3,20 +3,21 @@ package ec2
 import (
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
 // DescribeRouteTables lists route tables.
 func (s *Service) DescribeRouteTables(r state.Reader, c authz.Caller, in *api.DescribeRouteTablesInput) (*api.DescribeRouteTablesOutput, error) {
 	rows, next, err := routeTableKind.describe(r, c, query[state.RouteTable]{
-		action: "DescribeRouteTables", ids: in.RouteTableIds, filters: in.Filters, max: in.MaxResults, token: in.NextToken, by: routeTableFilters,
+		action: "DescribeRouteTables", ids: in.RouteTableIds, filters: in.Filters, max: in.MaxResults, token: in.NextToken, by: routeTableFilters, also: routeTableLookups,
 	})
 	if err != nil {
 		return nil, err
 	}
 	out := &api.DescribeRouteTablesOutput{NextToken: next, RouteTables: []api.RouteTable{}}
 	for _, t := range rows {
-		out.RouteTables = append(out.RouteTables, apiRouteTable(t))
+		out.RouteTables = append(out.RouteTables, apiRouteTable(r, t))
 	}
 	return out, nil
 }
@@ -47,9 +48,18 @@ var routeTableFilters = filters[state.RouteTable]{
 	"route.nat-gateway-id":                  ofRoutes(func(r state.Route) string { return r.NatGatewayID }),
 	"route.vpc-peering-connection-id":       ofRoutes(func(r state.Route) string { return r.PeeringID }),
 	"route.origin":                          ofRoutes(func(r state.Route) string { return r.Origin }),
-	"route.state":                           ofRoutes(func(r state.Route) string { return r.State }),
 	"route.egress-only-internet-gateway-id": func(*state.RouteTable) []string { return nil },
 	"route.transit-gateway-id":              func(*state.RouteTable) []string { return nil },
+}
+
+// routeTableLookups are the filters about a route's target.
+var routeTableLookups = lookups[state.RouteTable]{
+	"route.state": func(reader state.Reader, t *state.RouteTable) (out []string) {
+		for _, r := range t.Routes {
+			out = append(out, fabric.RouteState(reader, t.Scope(), t.VpcID, r))
+		}
+		return out
+	},
 }
 
 func ofAssociations(text func(state.RouteTableAssociation) string) func(*state.RouteTable) []string {
@@ -70,7 +80,7 @@ func ofRoutes(text func(state.Route) string) func(*state.RouteTable) []string {
 	}
 }
 
-func apiRouteTable(t *state.RouteTable) api.RouteTable {
+func apiRouteTable(reader state.Reader, t *state.RouteTable) api.RouteTable {
 	out := api.RouteTable{
 		RouteTableId: ptr(t.ID), VpcId: ptr(t.VpcID), OwnerId: ptr(t.Account), Tags: tagSet(t.Tags),
 		Associations: []api.RouteTableAssociation{}, PropagatingVgws: []api.PropagatingVgw{}, Routes: []api.Route{},
@@ -89,7 +99,7 @@ func apiRouteTable(t *state.RouteTable) api.RouteTable {
 			DestinationCidrBlock: opt(prefixOf(r.Destination, true)), DestinationIpv6CidrBlock: opt(prefixOf(r.Destination, false)),
 			DestinationPrefixListId: opt(r.PrefixListID), GatewayId: opt(r.GatewayID), NatGatewayId: opt(r.NatGatewayID),
 			NetworkInterfaceId: opt(r.InterfaceID), InstanceId: opt(r.InstanceID), VpcPeeringConnectionId: opt(r.PeeringID),
-			Origin: ptr(r.Origin), State: ptr(r.State),
+			Origin: ptr(r.Origin), State: ptr(fabric.RouteState(reader, t.Scope(), t.VpcID, r)),
 		})
 	}
 	return out

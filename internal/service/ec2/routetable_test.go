@@ -18,8 +18,8 @@ func TestRouteTableFilters(t *testing.T) {
 			Meta: state.Meta{Key: w.caller.Scope.Key(own)}, VpcID: v,
 			Routes: []state.Route{
 				{Destination: netip.MustParsePrefix("0.0.0.0/0"), NatGatewayID: "nat-1", Origin: "CreateRoute", State: "blackhole"},
-				{Destination: netip.MustParsePrefix("::/0"), GatewayID: "igw-1", Origin: "CreateRoute", State: "active"},
-				{PrefixListID: "pl-1", PeeringID: "pcx-1", InstanceID: "i-1", Origin: "EnableVgwRoutePropagation", State: "active"},
+				{Destination: netip.MustParsePrefix("::/0"), GatewayID: "igw-1", Origin: "CreateRoute"},
+				{PrefixListID: "pl-1", PeeringID: "pcx-1", InstanceID: "i-1", Origin: "EnableVgwRoutePropagation"},
 			},
 			Associations:    []state.RouteTableAssociation{{ID: "rtbassoc-1", SubnetID: "subnet-1"}, {ID: "rtbassoc-2", GatewayID: "igw-2"}},
 			PropagatingVgws: []string{"vgw-1"},

@@ -62,7 +62,7 @@ func (s *Service) AssociateVpcCidrBlock(tx *state.Tx, c authz.Caller, in *api.As
 
 // localRoute reaches a block of the VPC itself.
 func localRoute(block netip.Prefix) state.Route {
-	return state.Route{Destination: block, GatewayID: "local", Origin: "CreateRouteTable", State: "active"}
+	return state.Route{Destination: block, GatewayID: "local", Origin: "CreateRouteTable"}
 }
 
 func apiCidrAssociation(a state.CidrAssociation) api.VpcCidrBlockAssociation {

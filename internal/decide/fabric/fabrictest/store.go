@@ -72,7 +72,7 @@ func Vpc(tx *state.Tx, id string, cidrs ...string) {
 	for i, c := range cidrs {
 		p := netip.MustParsePrefix(c)
 		v.Cidrs = append(v.Cidrs, state.CidrAssociation{ID: fmt.Sprintf("vpc-cidr-assoc-%s%d", id[4:], i), Cidr: p, State: "associated"})
-		main.Routes = append(main.Routes, state.Route{Destination: p, GatewayID: "local", Origin: "CreateRouteTable", State: "active"})
+		main.Routes = append(main.Routes, state.Route{Destination: p, GatewayID: "local", Origin: "CreateRouteTable"})
 	}
 	state.Vpcs.Put(tx, v)
 	state.RouteTables.Put(tx, main)
