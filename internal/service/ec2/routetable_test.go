@@ -17,7 +17,7 @@ func TestRouteTableFilters(t *testing.T) {
 		state.RouteTables.Put(tx, &state.RouteTable{
 			Meta: state.Meta{Key: w.caller.Scope.Key(own)}, VpcID: v,
 			Routes: []state.Route{
-				{Destination: netip.MustParsePrefix("0.0.0.0/0"), NatGatewayID: "nat-1", Origin: "CreateRoute", State: "blackhole"},
+				{Destination: netip.MustParsePrefix("0.0.0.0/0"), NatGatewayID: "nat-1", Origin: "CreateRoute"},
 				{Destination: netip.MustParsePrefix("::/0"), GatewayID: "igw-1", Origin: "CreateRoute"},
 				{PrefixListID: "pl-1", PeeringID: "pcx-1", InstanceID: "i-1", Origin: "EnableVgwRoutePropagation"},
 			},
