@@ -130,7 +130,7 @@ var Hosts = &Table[Host]{name: "host", indexes: []index[Host]{
 type ServiceQuota struct {
 	Meta
 	Service string // "vpc", "ec2"
-	Value   float64
+	Value   int64
 }
 
 // ServiceQuotas is the table of changed quotas.
@@ -141,7 +141,7 @@ type QuotaChange struct {
 	Meta
 	Service string
 	Code    string
-	Desired float64
+	Desired int64
 	Status  string // "APPROVED", …
 	Caller  string // ARN of who asked
 }
