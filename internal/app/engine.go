@@ -25,6 +25,7 @@ import (
 	"github.com/localvpc/localvpc/internal/base/catalog"
 	"github.com/localvpc/localvpc/internal/decide/lifecycle"
 	"github.com/localvpc/localvpc/internal/decide/plan"
+	"github.com/localvpc/localvpc/internal/decide/quota"
 	"github.com/localvpc/localvpc/internal/front/apiserver"
 	"github.com/localvpc/localvpc/internal/front/cli"
 	"github.com/localvpc/localvpc/internal/node/dnsserver"
@@ -323,19 +324,19 @@ func quotasOf(text json.RawMessage) (map[string]int, error) {
 		return nil, nil
 	}
 	if string(text) == `"off"` {
-		return ec2.NoQuotas(), nil
+		return quota.Off(), nil
 	}
 	var quotas map[string]int
 	if err := json.Unmarshal(text, &quotas); err != nil {
 		return nil, fmt.Errorf("--quotas: the file holds an object of numbers by name: %w", err)
 	}
 	known := map[string]bool{}
-	for _, name := range ec2.QuotaNames() {
+	for _, name := range quota.Names() {
 		known[name] = true
 	}
 	for name := range quotas {
 		if !known[name] {
-			return nil, fmt.Errorf("--quotas: there is no quota %q; there are %v", name, ec2.QuotaNames())
+			return nil, fmt.Errorf("--quotas: there is no quota %q; there are %v", name, quota.Names())
 		}
 	}
 	return quotas, nil

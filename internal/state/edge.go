@@ -125,7 +125,8 @@ var Hosts = &Table[Host]{name: "host", indexes: []index[Host]{
 	{ByPublic, func(h *Host) []string { return []string{h.Addr.String()} }},
 }}
 
-// ServiceQuota is a quota that was changed; its id is the quota's code. What is
+// ServiceQuota is a quota that was changed; its id is the quota's code, or its
+// localvpc name when AWS has no code for it. A negative value is no limit. What is
 // not here has AWS's default.
 type ServiceQuota struct {
 	Meta

@@ -23,9 +23,9 @@ func (s *Service) accountAttributes(r state.Reader, c authz.Caller) []api.Accoun
 	for _, a := range []struct{ name, value string }{
 		{"supported-platforms", "VPC"},
 		{"vpc-max-security-groups-per-interface", s.quotaText(r, c, "security-groups-per-interface")},
-		{"max-elastic-ips", "5"},
+		{"max-elastic-ips", s.quotaText(r, c, "elastic-ips")},
 		{"max-instances", "20"}, // what EC2 goes on to say; vCPU quotas have taken its place
-		{"vpc-max-elastic-ips", "5"},
+		{"vpc-max-elastic-ips", s.quotaText(r, c, "elastic-ips")},
 		{"default-vpc", defaultVpc},
 	} {
 		out = append(out, api.AccountAttribute{AttributeName: ptr(a.name), AttributeValues: []api.AccountAttributeValue{{AttributeValue: ptr(a.value)}}})

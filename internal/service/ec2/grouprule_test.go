@@ -10,6 +10,7 @@ import (
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/base/awsid"
+	"github.com/localvpc/localvpc/internal/decide/quota"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -376,7 +377,7 @@ func TestDescribeSecurityGroupRules(t *testing.T) {
 // Revoke what DescribeSecurityGroups shows removes them all, and giving it to
 // another group's Authorize makes the same.
 func TestShownPermissionsCanBeRevoked(t *testing.T) {
-	w := newWorld(t, Config{Quotas: NoQuotas()})
+	w := newWorld(t, Config{Quotas: quota.Off()})
 	v := w.vpc("10.0.0.0/16")
 	groups := []string{w.group(v, "a"), w.group(v, "b"), w.group(v, "c")}
 	random := rand.New(rand.NewPCG(1, 2))

@@ -14,6 +14,7 @@ import (
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/base/awsid"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/decide/quota"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -382,7 +383,7 @@ func BenchmarkCreateNetworkInterface(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, c := New(Config{Quotas: NoQuotas()}), authz.Root(state.Scope{Account: "123456789012", Region: "us-east-1"}, "123456789012")
+	s, c := New(Config{Quotas: quota.Off()}), authz.Root(state.Scope{Account: "123456789012", Region: "us-east-1"}, "123456789012")
 	write := func(fn func(*state.Tx) error) {
 		if _, err := store.Write(b.Context(), fn); err != nil {
 			b.Fatal(err)

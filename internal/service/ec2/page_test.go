@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/decide/quota"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
 func TestPages(t *testing.T) {
-	w := newWorld(t, Config{Quotas: NoQuotas()})
+	w := newWorld(t, Config{Quotas: quota.Off()})
 	var all []string
 	for i := range 12 {
 		all = append(all, w.vpc(fmt.Sprintf("10.%d.0.0/16", i)))
@@ -47,7 +48,7 @@ func TestPages(t *testing.T) {
 }
 
 func TestTokens(t *testing.T) {
-	w := newWorld(t, Config{Quotas: NoQuotas()})
+	w := newWorld(t, Config{Quotas: quota.Off()})
 	for i := range 6 {
 		w.vpc(fmt.Sprintf("10.%d.0.0/16", i))
 	}

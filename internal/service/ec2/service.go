@@ -14,8 +14,8 @@ import (
 
 // Config is what the service cannot find in the state.
 type Config struct {
-	// Quotas overrides AWS's default quotas by name (see QuotaNames); a negative
-	// one is no limit, and NoQuotas() is none at all.
+	// Quotas overrides AWS's default quotas by name (see decide/quota); a negative
+	// one is no limit, and quota.Off() is none at all.
 	Quotas map[string]int
 	// Console gives what an instance has written to its console, and when last;
 	// ok is false if it never ran. Nil: nothing runs.

@@ -86,5 +86,5 @@ func TestAssociateVpcCidrBlockErrors(t *testing.T) {
 		call[api.AssociateVpcCidrBlockOutput](w, "AssociateVpcCidrBlock", &api.AssociateVpcCidrBlockInput{VpcId: &id, CidrBlock: ptr(fmt.Sprintf("10.%d.0.0/16", i+1))})
 	}
 	block = &api.AssociateVpcCidrBlockInput{VpcId: &id, CidrBlock: ptr("10.9.0.0/16")}
-	w.fails("AssociateVpcCidrBlock", block, quotaNamed("cidr-blocks-per-vpc").err, "maximum")
+	w.fails("AssociateVpcCidrBlock", block, quotaNamed("cidr-blocks-per-vpc").Err, "maximum")
 }

@@ -8,6 +8,7 @@ import (
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/base/awsid"
+	"github.com/localvpc/localvpc/internal/decide/quota"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -122,11 +123,11 @@ func TestQuotas(t *testing.T) {
 	id := w.vpc("10.0.0.0/16")
 	w.fails("CreateVpc", &api.CreateVpcInput{CidrBlock: ptr("10.1.0.0/16")}, "VpcLimitExceeded", "maximum")
 	w.fails("CreateSubnet", &api.CreateSubnetInput{VpcId: &id, CidrBlock: ptr("10.0.0.0/24")}, "SubnetLimitExceeded", "maximum")
-	off := newWorld(t, Config{Quotas: NoQuotas()})
+	off := newWorld(t, Config{Quotas: quota.Off()})
 	for i := range 10 {
 		off.vpc(fmt.Sprintf("10.%d.0.0/16", i))
 	}
-	if names := QuotaNames(); !slices.Contains(names, "vpcs-per-region") || len(NoQuotas()) != len(names) {
+	if names := quota.Names(); !slices.Contains(names, "vpcs-per-region") || len(quota.Off()) != len(names) {
 		t.Errorf("names %v", names)
 	}
 }

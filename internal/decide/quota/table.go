@@ -1,0 +1,45 @@
+package quota
+
+const (
+	vpcs             = "vpcs-per-region"
+	internetGateways = "internet-gateways-per-region"
+)
+
+// table is the one list of quotas (Amazon VPC User Guide, "Amazon VPC quotas";
+// Amazon EC2 User Guide, "Amazon EC2 service quotas").
+var table = [...]Quota{
+	{vpcs, "vpc", "L-F678F1CE", "VPCs per Region", 5, 0, true,
+		"VpcLimitExceeded", "The maximum number of VPCs has been reached."},
+	{"cidr-blocks-per-vpc", "vpc", "L-83CA0A9D", "IPv4 CIDR blocks per VPC", 5, 50, true,
+		"VpcCidrBlockLimitExceeded", "The maximum number of CIDR blocks per VPC has been reached."},
+	{"subnets-per-vpc", "vpc", "L-407747CB", "Subnets per VPC", 200, 0, true,
+		"SubnetLimitExceeded", "The maximum number of subnets has been reached."},
+	{"dhcp-options-per-region", "vpc", "", "DHCP option sets per Region", 200, 0, false,
+		"DhcpOptionsLimitExceeded", "The maximum number of DHCP options sets has been reached."},
+	{internetGateways, "vpc", "L-A4707A72", "Internet gateways per Region", 5, 0, true,
+		"InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached."},
+	{"nat-gateways-per-availability-zone", "vpc", "L-FE5A380F", "NAT gateways per Availability Zone", 5, 0, true,
+		"NatGatewayLimitExceeded", "Performing this operation would exceed the limit of %d NAT gateways"},
+	{"elastic-ips-per-nat-gateway", "vpc", "L-5F53652F", "Elastic IP address quota per NAT gateway", 2, 8, true,
+		"NatGatewayAddressLimitExceeded", "Performing this operation would exceed the limit of %d Elastic IP addresses per NAT gateway"},
+	{"private-addresses-per-nat-gateway", "vpc", "L-DFA99DE7", "Private IP address quota per NAT gateway", 8, 31, true,
+		"NatGatewayAddressLimitExceeded", "Performing this operation would exceed the limit of %d private IP addresses per NAT gateway"},
+	{"elastic-ips", "ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5, 0, true,
+		"AddressLimitExceeded", "The maximum number of addresses has been reached."},
+	{"route-tables-per-vpc", "vpc", "L-589F43AA", "Route tables per VPC", 200, 0, true,
+		"RouteTableLimitExceeded", "The maximum number of route tables has been reached."},
+	{"routes-per-route-table", "vpc", "L-93826ACB", "Routes per route table", 500, 1000, true,
+		"RouteLimitExceeded", "The maximum number of routes has been reached."},
+	{"network-acls-per-vpc", "vpc", "L-B4A6D682", "Network ACLs per VPC", 200, 0, true,
+		"NetworkAclLimitExceeded", "The maximum number of network ACLs has been reached."},
+	{"rules-per-network-acl", "vpc", "L-2AEEBF1A", "Rules per network ACL", 20, 40, true,
+		"NetworkAclEntryLimitExceeded", "The maximum number of network acl entries has been reached."},
+	{"security-groups-per-region", "vpc", "L-E79EC296", "VPC security groups per Region", 2500, 0, true,
+		"SecurityGroupLimitExceeded", "The maximum number of security groups has been reached."},
+	{"rules-per-security-group", "vpc", "L-0EA8095F", "Inbound or outbound rules per security group", 60, 1000, true,
+		"RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached."},
+	{"security-groups-per-interface", "vpc", "L-2AFB9258", "Security groups per network interface", 5, 16, true,
+		"SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface has been reached."},
+	{"network-interfaces-per-region", "vpc", "L-DF5E4CA3", "Network interfaces per Region", 5000, 0, true,
+		"NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached."},
+}
