@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/localvpc/localvpc/internal/base/awserr"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -56,27 +58,42 @@ func fact(tx *state.Tx, k state.Key, boots uint64, e Event) error {
 	return err
 }
 
+// apply also settles assigned public addresses: they are given up when an
+// instance stops, and it starts with a new one (EC2 User Guide, "Public IPv4
+// addresses").
 func apply(tx *state.Tx, i *state.Instance, e Event) (*state.Instance, error) {
 	next, err := Apply(i, e, tx.Now())
 	if err != nil || next == i {
 		return next, err
 	}
 	state.Instances.Put(tx, next)
-	if next.State == state.Terminated {
+	switch {
+	case next.State == state.Terminated:
 		release(tx, next)
+	case next.State == state.Stopped && i.State != state.Stopped:
+		for _, n := range rows(state.NetworkInterfaces.By(tx, state.ByInstance, i.ID)) {
+			publicip.GiveUp(tx, n)
+		}
+	case next.State == state.Pending && i.State == state.Stopped:
+		for _, n := range rows(state.NetworkInterfaces.By(tx, state.ByInstance, i.ID)) {
+			if _, err := publicip.Renew(tx, n); err != nil {
+				return nil, awserr.New("InsufficientAddressCapacity", "Not enough available addresses to satisfy your minimum request: %s.", err)
+			}
+		}
 	}
 	return next, nil
 }
 
 // release ends what belongs to a terminated instance: its interfaces are deleted
-// or, when they are to outlive it, detached; its volume is deleted.
+// or, when they are to outlive it, detached; its volume is deleted. Elastic IPs
+// stay allocated.
 func release(tx *state.Tx, i *state.Instance) {
 	for _, n := range rows(state.NetworkInterfaces.By(tx, state.ByInstance, i.ID)) {
 		if n.Attachment.DeleteOnTermination {
-			state.NetworkInterfaces.Delete(tx, n.Key)
+			publicip.Delete(tx, n)
 			continue
 		}
-		free := *n
+		free := *publicip.GiveUp(tx, n)
 		free.Attachment, free.Status = nil, "available"
 		state.NetworkInterfaces.Put(tx, &free)
 	}

@@ -2,7 +2,8 @@
 // internet and who has them.
 //
 // Invariant: an address has at most one owner over all accounts and Regions: an
-// Elastic IP, an interface's assigned address, or an outside host.
+// Elastic IP, an interface's assigned address, or an outside host. And the row of
+// an Elastic IP and the interface that has it always tell the same.
 package publicip
 
 import (
