@@ -43,6 +43,21 @@ var subjects = []struct{ word, file string }{
 	{"AvailabilityZone", "region"},
 	{"AccountAttributes", "region"},
 	{"Parameter", "parameter"},
+	{"Simulate", "simulate"},
+	{"ContextKeys", "simulate"},
+	{"Policy", "policy"},
+	{"Policies", "policy"},
+	{"PermissionsBoundary", "policy"},
+	{"AccessKey", "access_key"},
+	{"Provider", "provider"},
+	{"MFA", "mfa"},
+	{"Group", "group"},
+	{"Role", "role"},
+	{"Credential", "credential"},
+	{"Certificate", "certificate"},
+	{"SSHPublicKey", "certificate"},
+	{"User", "user"},
+	{"LoginProfile", "user"},
 }
 
 // protocols spells a protocol of the model as package proto does.
@@ -203,6 +218,8 @@ func goType(m member, element bool) string {
 		return "[]byte"
 	case "list":
 		return "[]" + goType(*m.List, true)
+	case "map":
+		return "map[string]" + goType(*m.List, true)
 	}
 	return pointer + m.Shape
 }
@@ -230,7 +247,7 @@ func (g *generator) tag(shape string, m member) (string, error) {
 	}
 	switch {
 	case g.Protocol == "json": // one name, both ways
-	case m.List != nil:
+	case m.Type == "list":
 		words = append(words, "xml="+xml+">"+item)
 	case xml != field:
 		words = append(words, "xml="+xml)

@@ -39,9 +39,9 @@ type structure struct{ Members members }
 type member struct {
 	name string
 
-	Type                       string  // string boolean integer long float double timestamp blob structure list
+	Type                       string  // string boolean integer long float double timestamp blob structure list map
 	Shape                      string  // of a structure
-	List                       *member // of a list: its element
+	List                       *member // of a list: its element; of a map: its value, the key is text
 	Enum                       string
 	Query                      string // ec2QueryName: the request key
 	XML                        string // xmlName

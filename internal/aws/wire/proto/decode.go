@@ -124,7 +124,7 @@ func (d *decoder) structure(v reflect.Value, s *shape, params []Param, at int) {
 	for len(params) > 0 {
 		segment, n := group(params, at)
 		f := s.byQuery[segment]
-		if f == nil {
+		if f == nil || f.kind == kindMap {
 			d.unknown(params[0].Key[:at+len(segment)])
 		} else {
 			d.member(v.Field(f.index), f, params[:n], at+len(segment))

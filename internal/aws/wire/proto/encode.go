@@ -32,7 +32,7 @@ func (e *encoder) members(v reflect.Value, s *shape) {
 	for i := range s.fields {
 		f := &s.fields[i]
 		fv := v.Field(f.index)
-		if fv.IsNil() {
+		if fv.IsNil() || f.kind == kindMap {
 			continue
 		}
 		n := e.push(f.query)

@@ -21,6 +21,7 @@ const (
 	kindTime
 	kindBlob
 	kindStruct
+	kindMap // of answers: text to text or integer
 )
 
 // shape describes one generated structure.
@@ -132,6 +133,8 @@ func (f *field) read(sf reflect.StructField) {
 	case t.Kind() == reflect.Slice:
 		f.list = true
 		f.scalar(t.Elem())
+	case t.Kind() == reflect.Map:
+		f.kind = kindMap
 	case t.Kind() == reflect.Pointer:
 		f.scalar(t.Elem())
 	default:

@@ -101,8 +101,11 @@ func (r *reader) member(v reflect.Value, f *field) error {
 	if f.list {
 		return r.list(v, f)
 	}
-	if f.kind == kindBlob {
+	switch f.kind {
+	case kindBlob:
 		return r.value(v, f)
+	case kindMap:
+		return r.entries(v, f)
 	}
 	v.Set(reflect.New(v.Type().Elem()))
 	return r.value(v.Elem(), f)
@@ -129,6 +132,54 @@ func (r *reader) list(v reflect.Value, f *field) error {
 		if err := r.value(list.Index(list.Len()-1), f); err != nil {
 			return err
 		}
+	}
+}
+
+// entries reads a map: text to text, or to integers.
+func (r *reader) entries(v reflect.Value, f *field) error {
+	v.Set(reflect.MakeMap(v.Type()))
+	for {
+		start, ok, err := r.next()
+		if err != nil || !ok {
+			return err
+		}
+		if start.Name.Local != "entry" {
+			if err := r.skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		var pair struct{ key, value string }
+		for {
+			part, ok, err := r.next()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			text, err := r.text()
+			if err != nil {
+				return err
+			}
+			if part.Name.Local == "key" {
+				pair.key = text
+			} else {
+				pair.value = text
+			}
+		}
+		value := reflect.New(v.Type().Elem()).Elem()
+		switch value.Kind() {
+		case reflect.String:
+			value.SetString(pair.value)
+		default:
+			n, err := strconv.ParseInt(strings.TrimSpace(pair.value), 10, value.Type().Bits())
+			if err != nil {
+				return fmt.Errorf("reading element %s: %w", f.xml, err)
+			}
+			value.SetInt(n)
+		}
+		v.SetMapIndex(reflect.ValueOf(pair.key), value)
 	}
 }
 

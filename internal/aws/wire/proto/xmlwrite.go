@@ -3,8 +3,11 @@ package proto
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -33,9 +36,12 @@ func (w *writer) members(v reflect.Value, s *shape, lists bool) {
 			continue
 		}
 		w.b.WriteString(f.opening)
-		if f.kind == kindBlob {
+		switch f.kind {
+		case kindBlob:
 			w.value(fv, f)
-		} else {
+		case kindMap:
+			w.entries(fv)
+		default:
 			w.value(fv.Elem(), f)
 		}
 		w.b.WriteString(f.closing)
@@ -57,6 +63,18 @@ func (w *writer) list(v reflect.Value, f *field) {
 		w.b.WriteString(f.itemOff)
 	}
 	w.b.WriteString(f.closing)
+}
+
+// entries writes a map in the order of its keys: <entry><key/><value/></entry>.
+func (w *writer) entries(v reflect.Value) {
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	for _, key := range keys {
+		w.b.WriteString("<entry>")
+		element(w.b, "key", key.String())
+		element(w.b, "value", fmt.Sprint(v.MapIndex(key).Interface()))
+		w.b.WriteString("</entry>")
+	}
 }
 
 // value writes the content of an element.

@@ -4,84 +4,6 @@ package sts
 
 import "time"
 
-// AssumeRoleInput is the request of action AssumeRole.
-type AssumeRoleInput struct {
-	RoleArn                 *string                `aws:"required len=20-2048"`
-	RoleSessionName         *string                `aws:"required len=2-64 pattern=[\\w+=,.@-]*"`
-	PolicyArns              []PolicyDescriptorType `aws:"xml=PolicyArns>member"`
-	Policy                  *string                `aws:"len=1-"`
-	DurationSeconds         *int32                 `aws:"min=900 max=43200"`
-	Tags                    []Tag                  `aws:"xml=Tags>member"`
-	TransitiveTagKeys       []string               `aws:"xml=TransitiveTagKeys>member"`
-	ExternalId              *string                `aws:"len=2-1224 pattern=[\\w+=,.@:\\/-]*"`
-	SerialNumber            *string                `aws:"len=9-256 pattern=[\\w+=/:,.@-]*"`
-	TokenCode               *string                `aws:"len=6-6 pattern=\\d*"`
-	SourceIdentity          *string                `aws:"len=2-64 pattern=[\\w+=,.@-]*"`
-	ProvidedContexts        []ProvidedContext      `aws:"xml=ProvidedContexts>member"`
-	MinimumSessionTokenSize *int32
-}
-
-// AssumeRoleOutput is the answer of action AssumeRole.
-type AssumeRoleOutput struct {
-	Credentials             *Credentials
-	AssumedRoleUser         *AssumedRoleUser
-	PackedPolicySize        *int32
-	SourceIdentity          *string
-	SessionTokenUtilization *int32
-	SessionTokenSize        *int32
-}
-
-// AssumeRoleWithSAMLInput is the request of action AssumeRoleWithSAML.
-type AssumeRoleWithSAMLInput struct {
-	RoleArn                 *string                `aws:"required len=20-2048"`
-	PrincipalArn            *string                `aws:"required len=20-2048"`
-	SAMLAssertion           *string                `aws:"required sensitive len=4-100000"`
-	PolicyArns              []PolicyDescriptorType `aws:"xml=PolicyArns>member"`
-	Policy                  *string
-	DurationSeconds         *int32 `aws:"min=900 max=43200"`
-	MinimumSessionTokenSize *int32
-}
-
-// AssumeRoleWithSAMLOutput is the answer of action AssumeRoleWithSAML.
-type AssumeRoleWithSAMLOutput struct {
-	Credentials             *Credentials
-	AssumedRoleUser         *AssumedRoleUser
-	PackedPolicySize        *int32
-	Subject                 *string
-	SubjectType             *string
-	Issuer                  *string
-	Audience                *string
-	NameQualifier           *string
-	SourceIdentity          *string
-	SessionTokenUtilization *int32
-	SessionTokenSize        *int32
-}
-
-// AssumeRoleWithWebIdentityInput is the request of action AssumeRoleWithWebIdentity.
-type AssumeRoleWithWebIdentityInput struct {
-	RoleArn                 *string                `aws:"required len=20-2048"`
-	RoleSessionName         *string                `aws:"required len=2-64 pattern=[\\w+=,.@-]*"`
-	WebIdentityToken        *string                `aws:"required sensitive len=4-20000"`
-	ProviderId              *string                `aws:"len=4-2048"`
-	PolicyArns              []PolicyDescriptorType `aws:"xml=PolicyArns>member"`
-	Policy                  *string
-	DurationSeconds         *int32 `aws:"min=900 max=43200"`
-	MinimumSessionTokenSize *int32
-}
-
-// AssumeRoleWithWebIdentityOutput is the answer of action AssumeRoleWithWebIdentity.
-type AssumeRoleWithWebIdentityOutput struct {
-	Credentials                 *Credentials
-	SubjectFromWebIdentityToken *string
-	AssumedRoleUser             *AssumedRoleUser
-	PackedPolicySize            *int32
-	Provider                    *string
-	Audience                    *string
-	SourceIdentity              *string
-	SessionTokenUtilization     *int32
-	SessionTokenSize            *int32
-}
-
 // AssumeRootInput is the request of action AssumeRoot.
 type AssumeRootInput struct {
 	TargetPrincipal         *string               `aws:"required"`
@@ -106,16 +28,6 @@ type DecodeAuthorizationMessageInput struct {
 // DecodeAuthorizationMessageOutput is the answer of action DecodeAuthorizationMessage.
 type DecodeAuthorizationMessageOutput struct {
 	DecodedMessage *string
-}
-
-// GetAccessKeyInfoInput is the request of action GetAccessKeyInfo.
-type GetAccessKeyInfoInput struct {
-	AccessKeyId *string `aws:"required len=16-128 pattern=\\w*"`
-}
-
-// GetAccessKeyInfoOutput is the answer of action GetAccessKeyInfo.
-type GetAccessKeyInfoOutput struct {
-	Account *string
 }
 
 // GetCallerIdentityInput is the request of action GetCallerIdentity.
@@ -143,8 +55,8 @@ type GetDelegatedAccessTokenOutput struct {
 
 // GetFederationTokenInput is the request of action GetFederationToken.
 type GetFederationTokenInput struct {
-	Name                    *string `aws:"required len=2-32 pattern=[\\w+=,.@-]*"`
-	Policy                  *string
+	Name                    *string                `aws:"required len=2-32 pattern=[\\w+=,.@-]*"`
+	Policy                  *string                `aws:"len=1-2048"`
 	PolicyArns              []PolicyDescriptorType `aws:"xml=PolicyArns>member"`
 	DurationSeconds         *int32                 `aws:"min=900 max=129600"`
 	Tags                    []Tag                  `aws:"xml=Tags>member"`
@@ -189,39 +101,8 @@ type GetWebIdentityTokenOutput struct {
 	Expiration       *time.Time
 }
 
-// AssumedRoleUser is AWS's structure of that name (sts 2011-06-15).
-type AssumedRoleUser struct {
-	AssumedRoleId *string `aws:"required"`
-	Arn           *string `aws:"required"`
-}
-
-// Credentials is AWS's structure of that name (sts 2011-06-15).
-type Credentials struct {
-	AccessKeyId     *string    `aws:"required"`
-	SecretAccessKey *string    `aws:"required sensitive"`
-	SessionToken    *string    `aws:"required"`
-	Expiration      *time.Time `aws:"required"`
-}
-
 // FederatedUser is AWS's structure of that name (sts 2011-06-15).
 type FederatedUser struct {
 	FederatedUserId *string `aws:"required"`
 	Arn             *string `aws:"required"`
-}
-
-// PolicyDescriptorType is AWS's structure of that name (sts 2011-06-15).
-type PolicyDescriptorType struct {
-	Arn *string `aws:"query=arn xml=arn"`
-}
-
-// ProvidedContext is AWS's structure of that name (sts 2011-06-15).
-type ProvidedContext struct {
-	ProviderArn      *string
-	ContextAssertion *string
-}
-
-// Tag is AWS's structure of that name (sts 2011-06-15).
-type Tag struct {
-	Key   *string `aws:"required len=1-128"`
-	Value *string `aws:"required len=0-256"`
 }

@@ -2,11 +2,11 @@
 // listed in actions.tsv, no documentation text. Run once per update of the model,
 // never by the build:
 //
-//   cd "$(mktemp -d)" && npm pack @aws-sdk/client-ec2 @aws-sdk/client-ssm @aws-sdk/client-sts
+//   cd "$(mktemp -d)" && npm pack @aws-sdk/client-ec2 @aws-sdk/client-iam @aws-sdk/client-ssm @aws-sdk/client-sts
 //   for f in *.tgz; do mkdir "${f%.tgz}"; tar xzf "$f" -C "${f%.tgz}"; done
 //   node export.mjs SERVICE PACKAGE_DIR GO_SDK_DIR MODEL_DIR
 //
-// SERVICE is ec2, ssm or sts; PACKAGE_DIR the unpacked npm package (…/package);
+// SERVICE is ec2, iam, ssm or sts; PACKAGE_DIR the unpacked npm package (…/package);
 // GO_SDK_DIR the output of `go list -m -f {{.Dir}} github.com/aws/aws-sdk-go-v2/service/SERVICE`,
 // or for a module that go.mod does not have, `go mod download -json …@latest`
 // (the npm package says "number" where AWS says integer, long, float or double:
@@ -26,6 +26,7 @@ if (!modelDir) {
 
 const protocols = {
   ec2: { protocol: "ec2", version: "2016-11-15", xmlns: "http://ec2.amazonaws.com/doc/2016-11-15/" },
+  iam: { protocol: "query", version: "2010-05-08", xmlns: "https://iam.amazonaws.com/doc/2010-05-08/" },
   ssm: { protocol: "json", version: "2014-11-06", target: "AmazonSSM" },
   sts: { protocol: "query", version: "2011-06-15", xmlns: "https://sts.amazonaws.com/doc/2011-06-15/" },
 };
@@ -95,8 +96,8 @@ const widths = { int32: "integer", int64: "long", float32: "float", float64: "do
 
 // --- the model ----------------------------------------------------------------
 
-const STRING = 0, NUMBER = 1, BOOLEAN = 2, TIME = 4, BLOB = 21, LIST = 64;
-const KIND_LIST = 1, KIND_STRUCT = 3, KIND_ERROR = -3, KIND_OPERATION = 9;
+const STRING = 0, NUMBER = 1, BOOLEAN = 2, TIME = 4, BLOB = 21, LIST = 64, MAP = 128;
+const KIND_LIST = 1, KIND_MAP = 2, KIND_STRUCT = 3, KIND_UNION = 4, KIND_ERROR = -3, KIND_OPERATION = 9;
 const TRAIT_TOKEN = 4, TRAIT_SENSITIVE = 8;
 
 const deref = (s) => (typeof s === "function" ? s() : s);
@@ -120,7 +121,7 @@ function scalar(schema, owner, member) {
     case BLOB: return { type: "blob", bits, traits };
     case NUMBER: {
       const go = goField[owner]?.[member[0].toUpperCase() + member.slice(1)];
-      const width = go && widths[go.replace(/^[*[\]]+/, "")];
+      const width = go && widths[go.replace(/^(map\[string\]|[*[\]])+/, "")];
       if (!width) console.error(`warning: no width known for ${owner}.${member} (${go}); integer taken`);
       return { type: width ?? "integer", bits, traits };
     }
@@ -137,7 +138,7 @@ function split(raw) {
 }
 
 function target(schema, goOwner, member, out) {
-  if (Array.isArray(schema) && schema[0] === KIND_STRUCT) {
+  if (Array.isArray(schema) && (schema[0] === KIND_STRUCT || schema[0] === KIND_UNION)) {
     out.type = "structure";
     out.shape = schema[2];
     structure(schema);
@@ -152,7 +153,18 @@ function target(schema, goOwner, member, out) {
     out.list = element;
     return;
   }
-  if (typeof schema === "number" && schema >= LIST && schema < 128) {
+  if (Array.isArray(schema) && schema[0] === KIND_MAP) { // with text for keys
+    out.type = "map";
+    out.list = {};
+    target(split(schema[5])[0], goOwner, member, out.list);
+    return;
+  }
+  if (typeof schema === "number" && schema >= MAP) {
+    out.type = "map";
+    out.list = scalarInto(schema & ~MAP, goOwner, member);
+    return;
+  }
+  if (typeof schema === "number" && schema >= LIST && schema < MAP) {
     out.type = "list";
     out.list = scalarInto(schema & ~LIST, goOwner, member);
     return;
