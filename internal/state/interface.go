@@ -78,6 +78,12 @@ var NetworkInterfaces = &Table[NetworkInterface]{name: "network-interface", inde
 		}
 		return keys
 	}},
+	{ByUnchecked, func(n *NetworkInterface) []string {
+		if n.SourceDestCheck {
+			return nil
+		}
+		return []string{n.VpcID}
+	}},
 	{ByPublic, func(n *NetworkInterface) []string {
 		var keys []string
 		for _, a := range n.Addresses {

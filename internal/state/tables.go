@@ -21,6 +21,7 @@ const (
 
 	ByPublic      = "public"      // by public address, in text: unique over all accounts and Regions
 	ByInterface   = "interface"   // by the interface that something sits on
+	ByUnchecked   = "unchecked"   // NetworkInterfaces: by VPC, those without source/destination check
 	ByAssociation = "association" // Addresses: by association id
 	ByRouteTarget = "target"      // RouteTables: by the id of a route's target or prefix list
 	ByPrefixList  = "prefix-list" // SecurityGroupRules: by the list that a rule refers to

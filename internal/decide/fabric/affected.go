@@ -49,7 +49,25 @@ func Affected(r state.Reader, c state.Change) []Unit {
 		before, after := sides[state.Instance](c)
 		if (before != nil && Active(before.State)) != (after != nil && Active(after.State)) {
 			a.ports(state.ByInstance, c.Key)
+			for n := range state.NetworkInterfaces.By(r, state.ByInstance, c.Key.ID) {
+				a.routesTo(c.Key.Scope(), n.ID)
+			}
 		}
+	case state.InternetGateways.Name():
+		before, after := sides[state.InternetGateway](c)
+		a.gateway(c.Key, before, after)
+	case state.NatGateways.Name():
+		before, after := sides[state.NatGateway](c)
+		if before == nil || after == nil || natCarries(before) != natCarries(after) || before.InterfaceID != after.InterfaceID {
+			for _, side := range []*state.NatGateway{before, after} {
+				if side != nil {
+					a.add(KindPort, c.Key.Scope().Key(side.InterfaceID))
+				}
+			}
+			a.routesTo(c.Key.Scope(), c.Key.ID)
+		}
+	case state.Hosts.Name():
+		a.add(KindHost, c.Key)
 	}
 	return Canonical(a.units)
 }
@@ -74,7 +92,7 @@ func (a *affected) add(kind Kind, k state.Key) { a.units = append(a.units, Unit{
 // ports adds the ports that an index of the interfaces holds under the key.
 func (a *affected) ports(index string, k state.Key) {
 	for n := range state.NetworkInterfaces.By(a.r, index, k.ID) {
-		if n.Attachment != nil && n.Scope() == k.Scope() {
+		if mayCarry(n) && n.Scope() == k.Scope() {
 			a.add(KindPort, n.Key)
 		}
 	}
@@ -85,7 +103,15 @@ func (a *affected) ports(index string, k state.Key) {
 func (a *affected) vpc(k state.Key, before, after *state.Vpc) {
 	a.add(KindVPC, k)
 	if before != nil && after != nil && len(before.Cidrs) > 0 && len(after.Cidrs) > 0 {
+		if !slices.Equal(before.Cidrs, after.Cidrs) {
+			for t := range state.RouteTables.By(a.r, state.ByVpc, k.ID) {
+				a.add(KindRouteTable, t.Key) // which routes are more specific than local
+			}
+		}
 		return
+	}
+	for g := range state.InternetGateways.By(a.r, state.ByVpc, k.ID) {
+		a.add(KindGateway, g.Key)
 	}
 	for s := range state.Subnets.By(a.r, state.ByVpc, k.ID) {
 		a.add(KindSubnet, s.Key)
@@ -117,6 +143,17 @@ func (a *affected) subnet(k state.Key, before, after *state.Subnet) {
 
 func (a *affected) routeTable(k state.Key, before, after *state.RouteTable) {
 	a.add(KindRouteTable, k)
+	for _, side := range []*state.RouteTable{before, after} {
+		if side == nil {
+			continue
+		}
+		a.add(KindVPC, k.Scope().Key(side.VpcID)) // whether it leads anywhere
+		for _, as := range side.Associations {
+			if as.GatewayID != "" {
+				a.add(KindGateway, k.Scope().Key(as.GatewayID))
+			}
+		}
+	}
 	if before != nil && after != nil && slices.Equal(before.Associations, after.Associations) {
 		return
 	}
@@ -156,6 +193,17 @@ func (a *affected) group(k state.Key, before, after *state.SecurityGroup) {
 // interface when there are several.
 func (a *affected) netInterface(k state.Key, before, after *state.NetworkInterface) {
 	a.add(KindPort, k)
+	for _, side := range []*state.NetworkInterface{before, after} {
+		if side != nil && (!side.SourceDestCheck || before != nil && !before.SourceDestCheck) {
+			a.add(KindVPC, k.Scope().Key(side.VpcID)) // whether any of it forwards
+		}
+	}
+	if !sameLead(before, after) {
+		a.routesTo(k.Scope(), k.ID)
+		if nat := a.natOf(before, after); nat != "" {
+			a.routesTo(k.Scope(), nat)
+		}
+	}
 	was, is := plugOf(before), plugOf(after)
 	if was == is {
 		return
@@ -163,6 +211,57 @@ func (a *affected) netInterface(k state.Key, before, after *state.NetworkInterfa
 	for _, p := range []plug{was, is} {
 		if p.instance != "" {
 			a.ports(state.ByInstance, k.Scope().Key(p.instance))
+		}
+	}
+}
+
+// sameLead says whether routes to an interface lead to the same as before.
+func sameLead(before, after *state.NetworkInterface) bool {
+	if before == nil || after == nil {
+		return false
+	}
+	return plugOf(before) == plugOf(after) && checked(before) == checked(after) && before.VpcID == after.VpcID &&
+		(len(before.Addresses) == 0 || before.Primary() == after.Primary())
+}
+
+// routesTo adds the route tables that have the target.
+func (a *affected) routesTo(scope state.Scope, target string) {
+	for t := range state.RouteTables.By(a.r, state.ByRouteTarget, target) {
+		if t.Scope() == scope {
+			a.add(KindRouteTable, t.Key)
+		}
+	}
+}
+
+// natOf is the NAT gateway that an interface belongs to, "" for none.
+func (a *affected) natOf(sides ...*state.NetworkInterface) string {
+	for _, n := range sides {
+		if n != nil && n.InterfaceType == NatInterface {
+			for g := range state.NatGateways.By(a.r, state.ByInterface, n.ID) {
+				return g.ID
+			}
+		}
+	}
+	return ""
+}
+
+// gateway: one that comes or goes opens or closes its VPC's way out, and with it
+// the public addresses of the ports in it.
+func (a *affected) gateway(k state.Key, before, after *state.InternetGateway) {
+	a.add(KindGateway, k)
+	if before != nil && after != nil && before.VpcID == after.VpcID {
+		return
+	}
+	a.routesTo(k.Scope(), k.ID)
+	for _, side := range []*state.InternetGateway{before, after} {
+		if side == nil || side.VpcID == "" {
+			continue
+		}
+		a.add(KindVPC, k.Scope().Key(side.VpcID))
+		for n := range state.NetworkInterfaces.By(a.r, state.ByVpc, side.VpcID) {
+			if mayCarry(n) && n.Scope() == k.Scope() && slices.ContainsFunc(n.Addresses, func(p state.PrivateAddress) bool { return p.PublicIP.IsValid() }) {
+				a.add(KindPort, n.Key)
+			}
 		}
 	}
 }

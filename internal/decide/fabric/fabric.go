@@ -25,10 +25,12 @@ const (
 	KindRouteTable Kind = "route-table"
 	KindAcl        Kind = "network-acl"
 	KindGroup      Kind = "security-group"
-	KindPort       Kind = "port" // an attached interface of an instance that is on
+	KindPort       Kind = "port"    // an interface through which packets pass
+	KindGateway    Kind = "gateway" // an internet gateway that is attached
+	KindHost       Kind = "host"    // a machine of the simulated internet
 )
 
-var kindOrder = []Kind{KindVPC, KindSubnet, KindRouteTable, KindAcl, KindGroup, KindPort}
+var kindOrder = []Kind{KindVPC, KindSubnet, KindRouteTable, KindAcl, KindGroup, KindPort, KindGateway, KindHost}
 
 // Unit names one thing that can be derived alone. The key is that of its
 // resource: a port's is its network interface's.
@@ -59,9 +61,17 @@ func Units(r state.Reader) []Unit {
 		us = append(us, Unit{KindGroup, g.Key})
 	}
 	for n := range state.NetworkInterfaces.All(r) {
-		if n.Attachment != nil {
+		if mayCarry(n) {
 			us = append(us, Unit{KindPort, n.Key})
 		}
+	}
+	for g := range state.InternetGateways.All(r) {
+		if g.VpcID != "" {
+			us = append(us, Unit{KindGateway, g.Key})
+		}
+	}
+	for h := range state.Hosts.All(r) {
+		us = append(us, Unit{KindHost, h.Key})
 	}
 	return us
 }

@@ -1,10 +1,37 @@
 package fabric
 
-import "github.com/localvpc/localvpc/internal/state"
+import (
+	"strconv"
+
+	"github.com/localvpc/localvpc/internal/state"
+)
 
 // NatInterface is the type of the interfaces of NAT gateways (EC2 API Reference,
 // NetworkInterface).
 const NatInterface = "nat_gateway"
+
+// natIdle is where the idle time is kept, of no account and no Region.
+var natIdle = state.Key{ID: "nat-idle-timeout"}
+
+// NatIdleTimeout is how long a NAT gateway keeps a flow that is idle, in seconds:
+// 350 (VPC User Guide, "Troubleshoot NAT gateways") unless set otherwise.
+func NatIdleTimeout(r state.Reader) int {
+	if row, ok := state.Settings.Get(r, natIdle); ok {
+		if n, err := strconv.Atoi(row.Value); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 350
+}
+
+// SetNatIdleTimeout keeps another idle time; 0 is the default.
+func SetNatIdleTimeout(tx *state.Tx, seconds int) {
+	if seconds == 0 {
+		state.Settings.Delete(tx, natIdle)
+		return
+	}
+	state.Settings.Put(tx, &state.Setting{Meta: state.Meta{Key: natIdle}, Value: strconv.Itoa(seconds)})
+}
 
 // natOf finds the NAT gateway that an interface belongs to, if packets pass it.
 func natOf(r state.Reader, n *state.NetworkInterface) (*state.NatGateway, bool) {

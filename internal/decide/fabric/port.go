@@ -11,7 +11,7 @@ import (
 )
 
 // Port is a network interface through which packets pass: attached to an
-// instance that is pending or running.
+// instance that is pending or running, or a NAT gateway's.
 type Port struct {
 	Key             state.Key
 	VPC             string
@@ -19,7 +19,8 @@ type Port struct {
 	Number          uint32 // of the subnet
 	Cidr            netip.Prefix
 	Gateway         netip.Addr
-	Instance        string
+	Instance        string // the namespace it leads into: of an instance, or of a NAT gateway
+	Nat             bool   // it is a NAT gateway's
 	Index           int    // device index
 	Inside          string // its name in the instance: eth0
 	Link            string // its name in the router
@@ -29,7 +30,14 @@ type Port struct {
 	Groups          []string     // sorted; only those that exist in the VPC
 	SourceDestCheck bool
 	Several         bool // the instance has more than one port
+	Publics         []Public
+	Outer           string // the gateway's link in the internet, when there are any
+	IdleTimeout     int    // of a NAT gateway's flows, in seconds
 }
+
+// Public is a public address that the internet gateway puts in the place of a
+// private one.
+type Public struct{ Private, Public netip.Addr }
 
 // LinkName is the name of an interface in its VPC's router: "e" and the last 14
 // digits of its id, within the 15 bytes that Linux allows.
@@ -69,14 +77,23 @@ func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 	p := Port{
 		Key: k, VPC: row.VpcID, Subnet: row.SubnetID,
 		Number: subnet.Number, Cidr: subnet.Cidr.Masked(), Gateway: subnet.Gateway(),
-		Instance: row.Attachment.InstanceID, Index: int(row.Attachment.DeviceIndex),
-		Inside: fmt.Sprintf("eth%d", row.Attachment.DeviceIndex), Link: LinkName(row.ID),
-		MAC: row.MAC, RouterMAC: RouterMAC(row.MAC),
-		SourceDestCheck: row.SourceDestCheck,
+		Link: LinkName(row.ID), MAC: row.MAC, RouterMAC: RouterMAC(row.MAC),
+		SourceDestCheck: checked(row),
 	}
+	if nat, ok := natOf(r, row); ok {
+		p.Instance, p.Nat, p.IdleTimeout = nat.ID, true, NatIdleTimeout(r)
+	} else {
+		p.Instance, p.Index = row.Attachment.InstanceID, int(row.Attachment.DeviceIndex)
+	}
+	p.Inside = fmt.Sprintf("eth%d", p.Index)
+	_, open := GatewayOf(r, scope, row.VpcID)
 	for _, a := range row.Addresses {
 		if a.Addr.Is4() {
 			p.Addrs = append(p.Addrs, a.Addr)
+		}
+		if open && a.PublicIP.IsValid() {
+			p.Publics = append(p.Publics, Public{a.Addr, a.PublicIP})
+			p.Outer = linkName("v", row.VpcID)
 		}
 	}
 	for _, id := range row.Groups {
@@ -92,6 +109,12 @@ func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 		}
 	}
 	return p, true
+}
+
+// mayCarry says whether an interface is a unit: packets pass it if the instance
+// or gateway that has it is on.
+func mayCarry(n *state.NetworkInterface) bool {
+	return n.Attachment != nil || n.InterfaceType == NatInterface
 }
 
 // carries says whether packets pass an interface: it is attached to an instance

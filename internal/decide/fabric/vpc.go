@@ -18,7 +18,12 @@ type VPC struct {
 	Key      state.Key
 	Cidrs    []netip.Prefix // the primary one first
 	Services []Service
-	Filters  bool // whether the ACL of any of its subnets filters; else no packet has to ask
+	// What no packet has to ask where it is not so.
+	Filters  bool // the ACL of any of its subnets filters
+	Gateway  bool // an internet gateway is attached
+	Routed   bool // any of its route tables leads elsewhere than to the VPC itself
+	Specific bool // any does so for a part of the VPC
+	Forwards bool // any of its interfaces passes packets on that are not its own
 }
 
 // Service is something that the VPC itself answers. No group and no ACL is
@@ -43,6 +48,22 @@ func LoadVPC(r state.Reader, k state.Key) (VPC, bool) {
 			break
 		}
 	}
+	_, v.Gateway = GatewayOf(r, k.Scope(), k.ID)
+	for row := range state.RouteTables.By(r, state.ByVpc, k.ID) {
+		if row.Scope() != k.Scope() || !leadsElsewhere(row) {
+			continue
+		}
+		v.Routed = true
+		for _, route := range newRouteTable(r, row).Routes {
+			v.Specific = v.Specific || route.Target != Local && v.Within(route.Destination)
+		}
+	}
+	for n := range state.NetworkInterfaces.By(r, state.ByUnchecked, k.ID) {
+		if n.Scope() == k.Scope() {
+			v.Forwards = true
+			break
+		}
+	}
 	return v, true
 }
 
@@ -64,6 +85,27 @@ func newVPC(row *state.Vpc) VPC {
 func (v VPC) Contains(a netip.Addr) bool {
 	for _, c := range v.Cidrs {
 		if c.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// Within says whether a block lies in one of the VPC's: a route to it is more
+// specific than the local one, or in its place.
+func (v VPC) Within(p netip.Prefix) bool {
+	for _, c := range v.Cidrs {
+		if c.Bits() <= p.Bits() && c.Contains(p.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// leadsElsewhere says whether a route table has any other route than local ones.
+func leadsElsewhere(row *state.RouteTable) bool {
+	for _, route := range row.Routes {
+		if route.GatewayID != Local {
 			return true
 		}
 	}
@@ -100,6 +142,7 @@ type Subnet struct {
 	Cidr       netip.Prefix
 	Gateway    netip.Addr
 	RouteTable string // its own, else the VPC's main one
+	Table      uint32 // the number of it
 	Acl        string
 	AclOut     bool // whether the ACL filters what leaves: not so when it is open
 	AclIn      bool // whether the ACL filters what enters
@@ -114,7 +157,7 @@ func LoadSubnet(r state.Reader, k state.Key) (Subnet, bool) {
 	}
 	s := Subnet{Key: k, VPC: row.VpcID, Number: row.Number, Cidr: row.Cidr.Masked(), Gateway: row.Gateway()}
 	if t := routeTableRow(r, k.Scope(), row.VpcID, k.ID); t != nil {
-		s.RouteTable = t.ID
+		s.RouteTable, s.Table = t.ID, t.Number
 	}
 	s.Acl, s.AclOut, s.AclIn = aclOf(r, k)
 	return s, true

@@ -258,12 +258,26 @@ type Lookup struct {
 	Map    string
 }
 
-// NAT translates: dnat or snat to the address that Map gives for Field, or
-// masquerade when Map is empty.
+// NAT translates: dnat or snat to the address that Map gives for Field, or to To
+// with a port of Lo to Hi; or masquerade when neither is set.
 type NAT struct {
-	Code  string // "dnat", "snat", "masquerade"
-	Field Field
-	Map   string
+	Code   string // "dnat", "snat", "masquerade"
+	Field  Field
+	Map    string
+	To     netip.Addr
+	Lo, Hi uint16
+}
+
+func (n NAT) String() string {
+	switch {
+	case n.Map != "":
+		return fmt.Sprintf("%s ip to %s map @%s", n.Code, n.Field, n.Map)
+	case n.To.IsValid() && n.Hi != 0:
+		return fmt.Sprintf("%s to %s:%d-%d", n.Code, n.To, n.Lo, n.Hi)
+	case n.To.IsValid():
+		return fmt.Sprintf("%s to %s", n.Code, n.To)
+	}
+	return n.Code
 }
 
 // Do gives a rule with a verdict.
@@ -294,11 +308,7 @@ func (r Rule) String() string {
 		w = append(w, fmt.Sprintf("ct mark set ct mark or %#x", r.CTMarkOr))
 	}
 	if r.NAT != nil {
-		if r.NAT.Map == "" {
-			w = append(w, r.NAT.Code)
-		} else {
-			w = append(w, fmt.Sprintf("%s ip to %s map @%s", r.NAT.Code, r.NAT.Field, r.NAT.Map))
-		}
+		w = append(w, r.NAT.String())
 	}
 	if r.VMap != nil {
 		w = append(w, fmt.Sprintf("%s vmap @%s", r.VMap.fields(), r.VMap.Map))

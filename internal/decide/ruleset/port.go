@@ -26,6 +26,9 @@ func Policy(p fabric.Port) []plan.Object {
 	link := plan.Str(p.Link)
 	var objects []plan.Object
 	for _, d := range []direction{in, out} {
+		if p.Nat {
+			continue
+		}
 		c := plan.Chain{Netns: ns, Name: d.combo(p.Groups)}
 		for _, id := range p.Groups {
 			c.Rules = append(c.Rules, plan.Do(plan.Jump(d.group(id)), ""))
@@ -40,7 +43,13 @@ func Policy(p fabric.Port) []plan.Object {
 		}
 	}
 	into, from := plan.Goto(in.combo(p.Groups)), plan.Goto(out.combo(p.Groups))
-	return append(objects,
+	if p.Nat { // no groups are asked
+		into, from = in.pass, out.pass
+	}
+	if !p.SourceDestCheck {
+		objects = append(objects, plan.Element{Netns: ns, Set: setNoCheck, At: []plan.Value{link}, Cause: p.Key.ID})
+	}
+	return append(append(objects, public(p)...),
 		plan.Element{Netns: ns, Set: mapGroupIn, At: []plan.Value{link}, Verdict: &into, Cause: p.Key.ID},
 		plan.Element{Netns: ns, Set: mapGroupOut, At: []plan.Value{link}, Verdict: &from, Cause: p.Key.ID},
 	)
@@ -66,7 +75,6 @@ func Wiring(p fabric.Port) []plan.Object {
 		)
 	}
 	objects = append(objects, plan.Neigh{Netns: inside, Link: p.Inside, IP: p.Gateway, MAC: p.RouterMAC})
-	everywhere := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	if p.Index == 0 {
 		objects = append(objects, plan.Route{Netns: inside, Table: tableMain, Dst: everywhere, Link: p.Inside, Via: p.Gateway})
 	}

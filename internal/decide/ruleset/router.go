@@ -7,14 +7,20 @@ import (
 	"github.com/localvpc/localvpc/internal/decide/plan"
 )
 
-// Routing tables and rules of a router. Places between them are kept for marks:
-// 50+k the way back of load-balanced flows, 90+k tables with routes more
-// specific than local, 1000+m the tables of subnets.
+// Routing of a router: a packet asks, by the number of its subnet's route table in
+// its mark, for routes more specific than the local ones; then for the VPC's own
+// addresses; then for the table's other routes; and is dropped.
 const (
-	tableMain   = 254
-	tableClosed = 253 // drops what nothing routes, silently as AWS does
-	prefMain    = 100
-	prefClosed  = 32000
+	tableMain     = 254
+	tableClosed   = 253    // drops what nothing routes, silently as AWS does
+	tableRoutes   = 1000   // + number of the route table
+	tableSpecific = 100000 // + number of the route table
+	prefSpecific  = 1000   // + number
+	prefMain      = 100000
+	prefRoutes    = 200000 // + number
+	prefClosed    = 300000
+
+	markTable = 0xffff // the bits of a mark that hold the number
 )
 
 // Router gives what every VPC has: its namespace, the chains of the stages, the
@@ -38,14 +44,24 @@ func Router(v fabric.VPC) []plan.Object {
 		plan.Set{Netns: ns, Name: setSource, Types: []plan.DataType{plan.TypeIfname, plan.TypeIPv4}},
 		plan.Set{Netns: ns, Name: setService, Types: []plan.DataType{plan.TypeIPv4, plan.TypeProto, plan.TypeService}},
 		plan.Set{Netns: ns, Name: setSame, Types: []plan.DataType{plan.TypeGroup, plan.TypeGroup}},
+		plan.Set{Netns: ns, Name: setOnLink, Types: []plan.DataType{plan.TypeGroup, plan.TypeIPv4}, Interval: true},
+		plan.Set{Netns: ns, Name: setNoCheck, Types: []plan.DataType{plan.TypeIfname}},
+		plan.Set{Netns: ns, Name: setPublic, Types: []plan.DataType{plan.TypeIPv4}},
+		plan.Set{Netns: ns, Name: setBlocks, Types: []plan.DataType{plan.TypeIPv4}, Interval: true},
+		plan.Set{Netns: ns, Name: mapMark, Types: []plan.DataType{plan.TypeGroup}, Data: plan.TypeMark},
+		plan.Set{Netns: ns, Name: mapInside, Types: []plan.DataType{plan.TypeIPv4}, Data: plan.TypeIPv4},
+		plan.Set{Netns: ns, Name: mapOutside, Types: []plan.DataType{plan.TypeIPv4}, Data: plan.TypeIPv4},
 		plan.Set{Netns: ns, Name: mapAclOut, Types: []plan.DataType{plan.TypeGroup}, Data: plan.TypeVerdict},
 		plan.Set{Netns: ns, Name: mapAclIn, Types: []plan.DataType{plan.TypeGroup}, Data: plan.TypeVerdict},
 		plan.Set{Netns: ns, Name: mapGroupOut, Types: []plan.DataType{plan.TypeIfname}, Data: plan.TypeVerdict},
 		plan.Set{Netns: ns, Name: mapGroupIn, Types: []plan.DataType{plan.TypeIfname}, Data: plan.TypeVerdict},
 	)
-	for _, c := range stages(v.Filters) {
+	for _, c := range stages(v) {
 		c.Netns = ns
 		objects = append(objects, c)
+	}
+	for _, c := range v.Cidrs {
+		objects = append(objects, plan.Element{Netns: ns, Set: setBlocks, At: []plan.Value{plan.Net(c)}, Cause: v.Key.ID})
 	}
 	for _, s := range v.Services {
 		objects = append(objects, plan.Element{
@@ -78,18 +94,10 @@ type spelling struct {
 // spell gives the kernel's words for each stage. Source and Destination are
 // asked before the forward hook: by prerouting, and by routing and the input
 // hook. Every chain that is entered by goto ends in a verdict.
-func spell(s fabric.Stage) spelling {
+func spell(s fabric.Stage, v fabric.VPC) spelling {
 	switch s {
 	case fabric.Source:
-		return spelling{chains: []plan.Chain{{
-			Name: chainPre,
-			Hook: &plan.Hook{Type: "filter", Hook: "prerouting", Priority: -150, Policy: "accept"},
-			Rules: []plan.Rule{
-				plan.Do(plan.Accept, "", plan.In(setSource, plan.IIfName, plan.SAddr)),
-				plan.Do(plan.Accept, "", plan.Where(plan.IIfName, plan.Str("lo"))),
-				{Counter: true, Verdict: &plan.Drop},
-			},
-		}}}
+		return source(v)
 	case fabric.Destination:
 		return spelling{chains: []plan.Chain{{
 			Name: chainInput,
@@ -100,66 +108,154 @@ func spell(s fabric.Stage) spelling {
 			},
 		}}}
 	case fabric.AclOut:
+		if !v.Filters {
+			return spelling{}
+		}
 		return spelling{forward: []plan.Rule{
 			plan.Do(plan.Goto(chainTracked), "", plan.In(setSame, plan.IIfGroup, plan.OIfGroup)),
 			{VMap: &plan.Lookup{Fields: []plan.Field{plan.IIfGroup}, Map: mapAclOut}},
 		}}
 	case fabric.AclIn:
+		if !v.Filters {
+			return spelling{}
+		}
 		return spelling{forward: []plan.Rule{
 			{VMap: &plan.Lookup{Fields: []plan.Field{plan.OIfGroup}, Map: mapAclIn}},
 		}}
 	case fabric.Tracked:
-		return spelling{
-			forward: []plan.Rule{plan.Do(plan.Goto(chainTracked), "")},
-			chains: []plan.Chain{{
-				Name: chainTracked,
-				Rules: []plan.Rule{
-					plan.Do(plan.Accept, "", plan.Where(plan.CTState, plan.Str("established"), plan.Str("related"))),
-					// Accepted but not answered yet: without this, every packet
-					// of a one-way flow would walk the rules.
-					plan.Do(plan.Accept, "", plan.Match{Fields: []plan.Field{plan.CTMark}, Mask: accepted, Values: []plan.Value{plan.Num(accepted)}}),
-					plan.Do(plan.Goto(chainNew), ""),
-				},
-			}},
-		}
+		return tracking(v)
 	case fabric.GroupOut:
-		return spelling{chains: []plan.Chain{{
-			Name: chainNew,
-			Rules: []plan.Rule{
-				{VMap: &plan.Lookup{Fields: []plan.Field{plan.IIfName}, Map: mapGroupOut}},
-				plan.Do(plan.Drop, ""),
-			},
-		}}}
+		c := plan.Chain{Name: chainNew, Rules: []plan.Rule{{VMap: &plan.Lookup{Fields: []plan.Field{plan.IIfName}, Map: mapGroupOut}}}}
+		if v.Gateway { // it has no groups
+			c.Rules = append(c.Rules, plan.Do(plan.Goto(chainDst), "", plan.Where(plan.IIfGroup, plan.Num(groupGateway))))
+		}
+		c.Rules = append(c.Rules, plan.Do(plan.Drop, ""))
+		return spelling{chains: []plan.Chain{c}}
 	case fabric.GroupIn:
-		return spelling{chains: []plan.Chain{{
-			Name: chainDst,
-			Rules: []plan.Rule{
-				{VMap: &plan.Lookup{Fields: []plan.Field{plan.OIfName}, Map: mapGroupIn}},
-				plan.Do(plan.Drop, ""),
-			},
-		}, {
-			Name: chainAllow,
-			Rules: []plan.Rule{
-				{CTMarkOr: accepted, Verdict: &plan.Accept},
-				// What belongs to no flow has no mark, and the rule above does
-				// not match: a segment out of the blue, an ICMP error about nothing.
-				plan.Do(plan.Accept, ""),
-			},
-		}}}
+		dst := plan.Chain{Name: chainDst, Rules: []plan.Rule{{VMap: &plan.Lookup{Fields: []plan.Field{plan.OIfName}, Map: mapGroupIn}}}}
+		if v.Gateway {
+			dst.Rules = append(dst.Rules, plan.Do(plan.Goto(chainAllow), "", plan.Where(plan.OIfGroup, plan.Num(groupGateway))))
+		}
+		dst.Rules = append(dst.Rules, plan.Do(plan.Drop, ""))
+		allow := plan.Chain{Name: chainAllow}
+		if v.Forwards {
+			allow.Rules = append(allow.Rules, plan.Rule{Match: []plan.Match{plan.In(setNoCheck, plan.IIfName)}, CTMarkOr: onward, Verdict: &plan.Accept})
+		}
+		allow.Rules = append(allow.Rules,
+			plan.Rule{CTMarkOr: accepted, Verdict: &plan.Accept},
+			// What belongs to no flow has no mark, and the rules above do
+			// not match: a segment out of the blue, an ICMP error about nothing.
+			plan.Do(plan.Accept, ""),
+		)
+		return spelling{chains: []plan.Chain{dst, allow}}
 	}
 	return spelling{}
 }
 
-// stages gives the chains of a router. Where no subnet's ACL filters, no packet
-// asks for one: three lookups that find nothing cost 3 % of the throughput.
-func stages(filters bool) []plan.Chain {
+// source: a link sends from its own addresses, one without the check from any,
+// the internet from none of the VPC's. Where route tables lead anywhere, the
+// packet gets the number of its own, except on the way within its subnet.
+func source(v fabric.VPC) spelling {
+	own, any := plan.In(setSource, plan.IIfName, plan.SAddr), plan.In(setNoCheck, plan.IIfName)
+	mark := func(m ...plan.Match) plan.Rule {
+		r := plan.Do(plan.Accept, "", m...)
+		if v.Routed {
+			r.MarkFrom = &plan.Lookup{Fields: []plan.Field{plan.IIfGroup}, Map: mapMark}
+		}
+		return r
+	}
+	gateway := plan.Where(plan.IIfGroup, plan.Num(groupGateway))
+	pre := plan.Chain{Name: chainPre, Hook: &plan.Hook{Type: "filter", Hook: "prerouting", Priority: -150, Policy: "accept"}}
+	out := spelling{}
+	if v.Specific {
+		near := plan.In(setOnLink, plan.IIfGroup, plan.DAddr)
+		pre.Rules = append(pre.Rules, plan.Do(plan.Accept, "", own, near))
+		if v.Forwards {
+			pre.Rules = append(pre.Rules, plan.Do(plan.Accept, "", any, near))
+		}
+	}
+	pre.Rules = append(pre.Rules, mark(own))
+	if v.Gateway {
+		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainFromGateway), "", gateway))
+		from := plan.Chain{Name: chainFromGateway, Rules: []plan.Rule{
+			{Match: []plan.Match{plan.In(setBlocks, plan.SAddr)}, Counter: true, Verdict: &plan.Drop},
+		}}
+		if v.Routed {
+			from.Rules = append(from.Rules, mark())
+		}
+		from.Rules = append(from.Rules, plan.Do(plan.Accept, ""))
+		inside := plan.Chain{
+			Name: chainInside, Hook: &plan.Hook{Type: "nat", Hook: "prerouting", Priority: -100, Policy: "accept"},
+			Rules: []plan.Rule{{Match: []plan.Match{gateway}, NAT: &plan.NAT{Code: "dnat", Field: plan.DAddr, Map: mapInside}}},
+		}
+		away := plan.Where(plan.OIfGroup, plan.Num(groupGateway))
+		outside := plan.Chain{
+			Name: chainOutside, Hook: &plan.Hook{Type: "nat", Hook: "postrouting", Priority: 100, Policy: "accept"},
+			Rules: []plan.Rule{{Match: []plan.Match{away}, NAT: &plan.NAT{Code: "snat", Field: plan.SAddr, Map: mapOutside}}},
+		}
+		public := plan.In(setPublic, plan.SAddr)
+		public.Not = true
+		leave := plan.Chain{
+			Name: chainLeave, Hook: &plan.Hook{Type: "filter", Hook: "postrouting", Priority: 300, Policy: "accept"},
+			// What connection tracking takes for invalid is not translated either.
+			Rules: []plan.Rule{{Match: []plan.Match{away, public}, Counter: true, Verdict: &plan.Drop}},
+		}
+		out.chains = append(out.chains, from, inside, outside, leave)
+	}
+	if v.Forwards {
+		pre.Rules = append(pre.Rules, mark(any))
+	}
+	pre.Rules = append(pre.Rules,
+		plan.Do(plan.Accept, "", plan.Where(plan.IIfName, plan.Str("lo"))),
+		plan.Rule{Counter: true, Verdict: &plan.Drop},
+	)
+	out.chains = append([]plan.Chain{pre}, out.chains...)
+	return out
+}
+
+// tracking: a flow that was accepted goes on. One that an instance passes on was
+// accepted leg by leg.
+func tracking(v fabric.VPC) spelling {
+	marked := func(bit uint32, more ...plan.Match) plan.Rule {
+		return plan.Do(plan.Accept, "", append(more, plan.Match{Fields: []plan.Field{plan.CTMark}, Mask: bit, Values: []plan.Value{plan.Num(bit)}})...)
+	}
+	first := plan.Where(plan.CTDirection, plan.Str("original"))
+	related := plan.Do(plan.Accept, "", plan.Where(plan.CTState, plan.Str("related")))
+	c := plan.Chain{Name: chainTracked}
+	out := spelling{forward: []plan.Rule{plan.Do(plan.Goto(chainTracked), "")}}
+	if v.Forwards {
+		c.Rules = append(c.Rules,
+			plan.Do(plan.Goto(chainFrom), "", plan.In(setNoCheck, plan.IIfName)),
+			plan.Do(plan.Goto(chainTo), "", plan.In(setNoCheck, plan.OIfName)),
+		)
+		leg := func(name string, there, back uint32) plan.Chain {
+			return plan.Chain{Name: name, Rules: []plan.Rule{
+				related, marked(there, first), plan.Do(plan.Goto(chainNew), "", first), marked(back),
+				// Not tracked: the rules are asked each time.
+				plan.Do(plan.Goto(chainNew), "", plan.Where(plan.CTState, plan.Str("invalid"))),
+				plan.Do(plan.Drop, ""),
+			}}
+		}
+		out.chains = append(out.chains, leg(chainTo, accepted, onward), leg(chainFrom, onward, accepted))
+	}
+	c.Rules = append(c.Rules,
+		plan.Do(plan.Accept, "", plan.Where(plan.CTState, plan.Str("established"), plan.Str("related"))),
+		// Accepted but not answered yet: without this, every packet
+		// of a one-way flow would walk the rules.
+		marked(accepted),
+		plan.Do(plan.Goto(chainNew), ""),
+	)
+	out.chains = append(out.chains, c)
+	return out
+}
+
+// stages gives the chains of a router. What is nowhere so in the VPC, no packet
+// asks for: three lookups that find nothing cost 3 % of the throughput.
+func stages(v fabric.VPC) []plan.Chain {
 	forward := plan.Chain{Name: chainForward, Hook: &plan.Hook{Type: "filter", Hook: "forward", Policy: "drop"}}
 	var chains []plan.Chain
 	for _, s := range fabric.Path() {
-		if !filters && (s == fabric.AclOut || s == fabric.AclIn) {
-			continue
-		}
-		sp := spell(s)
+		sp := spell(s, v)
 		forward.Rules = append(forward.Rules, sp.forward...)
 		chains = append(chains, sp.chains...)
 	}
@@ -173,7 +269,10 @@ func Subnet(s fabric.Subnet) []plan.Object {
 	objects := []plan.Object{
 		plan.Addr{Netns: ns, Link: "lo", Prefix: host(s.Gateway)},
 		plan.Element{Netns: ns, Set: setSame, At: []plan.Value{n, n}, Cause: s.Key.ID},
+		plan.Element{Netns: ns, Set: setOnLink, At: []plan.Value{n, plan.Net(s.Cidr)}, Cause: s.Key.ID},
 	}
+	table := plan.Num(s.Table)
+	objects = append(objects, plan.Element{Netns: ns, Set: mapMark, At: []plan.Value{n}, To: &table, Cause: s.RouteTable})
 	filter := func(filters bool, name string, d direction) {
 		if !filters {
 			return

@@ -41,11 +41,24 @@ func Objects(r state.Reader, u fabric.Unit) (policy, wiring []plan.Object) {
 		}
 	case fabric.KindPort:
 		if p, ok := fabric.LoadPort(r, u.Key); ok {
+			if p.Nat { // its namespace is ours to make
+				return append(append(Policy(p), Translator(p)...), Wiring(p)...), nil
+			}
 			return Policy(p), Wiring(p)
 		}
 	case fabric.KindRouteTable:
-		// The local routes are the router's main table; other targets, and with
-		// them tables of their own, are not carried yet.
+		if t, ok := fabric.LoadRouteTable(r, u.Key); ok {
+			v, _ := fabric.LoadVPC(r, u.Key.Scope().Key(t.VPC))
+			return RouteTable(v, t), nil
+		}
+	case fabric.KindGateway:
+		if g, ok := fabric.LoadGateway(r, u.Key); ok {
+			return Gateway(g), nil
+		}
+	case fabric.KindHost:
+		if h, ok := fabric.LoadHost(r, u.Key); ok {
+			return Outside(h)
+		}
 	}
 	return nil, nil
 }
@@ -55,6 +68,13 @@ const (
 	setSource   = "src_ok"   // link . address: what a port may send from
 	setService  = "services" // address . protocol . port: what the VPC answers
 	setSame     = "same"     // subnet . subnet: no ACL between
+	setOnLink   = "onlink"   // subnet . its block: no route table between
+	setNoCheck  = "nochk"    // links that pass on what is not their own
+	setPublic   = "pub"      // public addresses, which alone leave by the gateway
+	setBlocks   = "vpc_cidr" // the VPC's blocks, which nobody outside has
+	mapMark     = "rtmark"   // subnet or gateway: the number of its route table
+	mapInside   = "eip_in"   // public address: private address
+	mapOutside  = "eip_out"
 	mapAclOut   = "nacl_out" // subnet: its ACL, when it filters
 	mapAclIn    = "nacl_in"
 	mapGroupOut = "sg_out" // link: the chain of its groups
@@ -67,10 +87,22 @@ const (
 	chainNew     = "sg_new"
 	chainDst     = "sg_dst"
 	chainAllow   = "allow"
+
+	chainFromGateway = "from_igw"
+	chainTo          = "sg_mb_to" // to a link that passes packets on
+	chainFrom        = "sg_mb_from"
+	chainInside      = "pre_nat" // public to private
+	chainOutside     = "post_nat"
+	chainLeave       = "post_flt"
 )
 
-// accepted is the bit of a flow's mark that says that both groups let it pass.
-const accepted = 1
+// Bits of a flow's mark: both groups let it pass. A packet that is passed on by an
+// instance comes through the router twice, as one flow; its second leg, from that
+// instance on, has a bit of its own.
+const (
+	accepted = 1
+	onward   = 2
+)
 
 // ident makes a resource id an nft identifier.
 func ident(id string) string { return strings.ReplaceAll(id, "-", "_") }
@@ -113,11 +145,11 @@ func stageOf(chain string) (fabric.Stage, bool) {
 	}
 	prefix, _, _ := strings.Cut(chain, "_")
 	switch {
-	case chain == chainPre:
+	case chain == chainPre || chain == chainFromGateway:
 		return fabric.Source, true
-	case chain == "" || chain == chainInput:
+	case chain == "" || chain == chainInput || chain == chainLeave:
 		return fabric.Destination, true
-	case chain == chainTracked:
+	case chain == chainTracked || chain == chainTo || chain == chainFrom:
 		return fabric.Tracked, true
 	case chain == chainNew:
 		return fabric.GroupOut, true

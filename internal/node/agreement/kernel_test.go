@@ -138,7 +138,7 @@ func (l *lab) ready(t fataler, link plan.Link) {
 
 // forget ends all tracked flows.
 func (l *lab) forget(t fataler) {
-	if _, err := l.k.CutFlows(l.router, kernel.Flows{}); err != nil {
+	if _, err := l.k.CutFlows(l.router, plan.Flows{}); err != nil {
 		t.Fatalf("forgetting flows: %v", err)
 	}
 }

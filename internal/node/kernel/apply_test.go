@@ -275,7 +275,7 @@ func TestUseFromManySides(t *testing.T) {
 		func() error { return k.Dump(&bytes.Buffer{}) },
 		func() error { _, err := k.Namespaces(); return err },
 		func() error { return k.In("vpc-1", func() error { return nil }) },
-		func() error { _, err := k.CountFlows("vpc-1", kernel.Flows{}); return err },
+		func() error { _, err := k.CountFlows("vpc-1", plan.Flows{}); return err },
 	} {
 		all.Go(func() {
 			for range 5 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,7 @@ const (
 	ctGet     = 1  // IPCTNL_MSG_CT_GET
 	ctDelete  = 2  // IPCTNL_MSG_CT_DELETE
 	ctOrig    = 1  // CTA_TUPLE_ORIG
+	ctReply   = 2  // CTA_TUPLE_REPLY
 	ctID      = 12 // CTA_ID
 	ctIP      = 1  // CTA_TUPLE_IP
 	ctProto   = 2  // CTA_TUPLE_PROTO
@@ -33,16 +35,16 @@ const (
 // tracked is one connection: what it is by its first packet, and how to name it
 // to the kernel.
 type tracked struct {
-	flow      Flows
+	flow      plan.Flows
 	family    byte
 	tuple, id []byte
 }
 
 // CountFlows counts the tracked connections that match.
-func (k *Kernel) CountFlows(ns plan.Netns, m Flows) (int, error) {
+func (k *Kernel) CountFlows(ns plan.Netns, any ...plan.Flows) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	_, list, err := k.flows(ns, m)
+	_, list, err := k.flows(ns, any)
 	if err != nil {
 		return 0, fmt.Errorf("counting connections in %s: %w", ns, err)
 	}
@@ -51,10 +53,10 @@ func (k *Kernel) CountFlows(ns plan.Netns, m Flows) (int, error) {
 
 // CutFlows ends the tracked connections that match: their next packet is judged
 // as a first one. What has ended meanwhile counts too.
-func (k *Kernel) CutFlows(ns plan.Netns, m Flows) (int, error) {
+func (k *Kernel) CutFlows(ns plan.Netns, any ...plan.Flows) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	c, list, err := k.flows(ns, m)
+	c, list, err := k.flows(ns, any)
 	if err != nil {
 		return 0, fmt.Errorf("cutting connections in %s: %w", ns, err)
 	}
@@ -72,7 +74,7 @@ func (k *Kernel) CutFlows(ns plan.Netns, m Flows) (int, error) {
 	return len(list), nil
 }
 
-func (k *Kernel) flows(ns plan.Netns, m Flows) (*nl.Conn, []tracked, error) {
+func (k *Kernel) flows(ns plan.Netns, any []plan.Flows) (*nl.Conn, []tracked, error) {
 	s, err := k.space(ns)
 	if err != nil {
 		return nil, nil, err
@@ -85,7 +87,7 @@ func (k *Kernel) flows(ns plan.Netns, m Flows) (*nl.Conn, []tracked, error) {
 	var w nl.Buf
 	w.Begin(unix.NFNL_SUBSYS_CTNETLINK<<8|ctGet, 0, []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0})
 	err = c.Dump(&w, func() { list = nil }, func(_ uint16, body []byte) error {
-		if t, ok := parseTracked(body); ok && t.flow.match(m) {
+		if t, ok := parseTracked(body); ok && slices.ContainsFunc(any, func(m plan.Flows) bool { return m.Match(t.flow) }) {
 			list = append(list, t)
 		}
 		return nil
@@ -105,9 +107,15 @@ func parseTracked(body []byte) (t tracked, ok bool) {
 			for typ, v := range nl.Attrs(v) {
 				switch typ {
 				case ctIP:
-					t.flow.parseIP(v)
+					t.flow.Src, t.flow.Dst = parseIP(v)
 				case ctProto:
-					t.flow.parseProto(v)
+					t.flow.Protocol, t.flow.Port = parseProto(v)
+				}
+			}
+		case ctReply:
+			for typ, v := range nl.Attrs(v) {
+				if typ == ctIP {
+					t.flow.ReplySrc, t.flow.ReplyDst = parseIP(v)
 				}
 			}
 		case ctID:
@@ -117,30 +125,27 @@ func parseTracked(body []byte) (t tracked, ok bool) {
 	return t, t.tuple != nil
 }
 
-func (f *Flows) parseIP(b []byte) {
+func parseIP(b []byte) (src, dst netip.Addr) {
 	for typ, v := range nl.Attrs(b) {
 		a, _ := netip.AddrFromSlice(v)
 		switch typ {
 		case ctV4Src, ctV6Src:
-			f.Src = a
+			src = a
 		case ctV4Dst, ctV6Dst:
-			f.Dst = a
+			dst = a
 		}
 	}
+	return src, dst
 }
 
-func (f *Flows) parseProto(b []byte) {
+func parseProto(b []byte) (protocol uint8, port uint16) {
 	for typ, v := range nl.Attrs(b) {
 		switch {
 		case typ == ctNum:
-			f.Protocol = nl.Uint8(v)
+			protocol = nl.Uint8(v)
 		case typ == ctDstPort && len(v) == 2:
-			f.Port = binary.BigEndian.Uint16(v)
+			port = binary.BigEndian.Uint16(v)
 		}
 	}
-}
-
-func (f Flows) match(m Flows) bool {
-	return (!m.Src.IsValid() || m.Src == f.Src) && (!m.Dst.IsValid() || m.Dst == f.Dst) &&
-		(m.Protocol == 0 || m.Protocol == f.Protocol) && (m.Port == 0 || m.Port == f.Port)
+	return protocol, port
 }

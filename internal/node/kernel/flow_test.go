@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/localvpc/localvpc/internal/decide/plan"
-	"github.com/localvpc/localvpc/internal/node/kernel"
 )
 
 // passing is a router that lets tracked connections, UDP and the members of
@@ -96,17 +95,17 @@ func TestFlowsAreCountedAndCut(t *testing.T) {
 	if !arrives() {
 		t.Error("a tracked connection ended with the rule that it began by")
 	}
-	this := kernel.Flows{Src: addr("10.0.0.4"), Dst: addr("10.0.0.5"), Protocol: unix.IPPROTO_TCP, Port: 80}
+	this := plan.Flows{Src: addr("10.0.0.4"), Dst: addr("10.0.0.5"), Protocol: unix.IPPROTO_TCP, Port: 80}
 	for _, row := range []struct {
 		name string
-		m    kernel.Flows
+		m    plan.Flows
 		want int
 	}{
-		{"all", kernel.Flows{}, 2},
+		{"all", plan.Flows{}, 2},
 		{"this", this, 1},
-		{"by source", kernel.Flows{Src: addr("10.0.0.4")}, 2},
-		{"by port", kernel.Flows{Port: 80}, 1},
-		{"other direction", kernel.Flows{Src: addr("10.0.0.5")}, 0},
+		{"by source", plan.Flows{Src: addr("10.0.0.4")}, 2},
+		{"by port", plan.Flows{Port: 80}, 1},
+		{"other direction", plan.Flows{Src: addr("10.0.0.5")}, 0},
 	} {
 		if n, err := k.CountFlows("vpc-1", row.m); n != row.want || err != nil {
 			t.Errorf("%s: %d flows, %v", row.name, n, err)
@@ -121,7 +120,7 @@ func TestFlowsAreCountedAndCut(t *testing.T) {
 	if err := do(k, plan.Add, member); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.CutFlows("vpc-1", kernel.Flows{}); err != nil {
+	if _, err := k.CutFlows("vpc-1", plan.Flows{}); err != nil {
 		t.Fatal(err)
 	}
 	// What was lost comes again by itself, and takes up the connection.

@@ -13,7 +13,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"strings"
 
@@ -46,18 +45,11 @@ type Interface interface {
 	In(ns plan.Netns, f func() error) error
 	// Dump writes everything of ours, as sorted text.
 	Dump(w io.Writer) error
-	// CutFlows ends the tracked connections that match, as AWS does when an
-	// address is taken away, and says how many there were.
-	CutFlows(ns plan.Netns, m Flows) (int, error)
+	// CutFlows ends the tracked connections that match any of the selections, as
+	// AWS does when an address is taken away, and says how many there were.
+	CutFlows(ns plan.Netns, any ...plan.Flows) (int, error)
 	// CountFlows counts the tracked connections that match.
-	CountFlows(ns plan.Netns, m Flows) (int, error)
-}
-
-// Flows selects tracked connections by their first packet. Zero fields match all.
-type Flows struct {
-	Src, Dst netip.Addr
-	Protocol uint8  // IP protocol number
-	Port     uint16 // destination port
+	CountFlows(ns plan.Netns, any ...plan.Flows) (int, error)
 }
 
 // Error says which operation failed.

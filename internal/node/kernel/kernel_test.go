@@ -178,6 +178,11 @@ func base(r plan.Netns) []plan.Object {
 		}},
 		plan.Chain{Netns: r, Name: "post_nat", Hook: &plan.Hook{Type: "nat", Hook: "postrouting", Priority: 100, Policy: "accept"}, Rules: []plan.Rule{
 			{Match: []plan.Match{plan.Where(plan.OIfName, plan.Str("nat0"))}, NAT: &plan.NAT{Code: "masquerade"}},
+			{
+				Match: []plan.Match{{Fields: []plan.Field{plan.SPort}, Mask: 0x38, Values: []plan.Value{plan.Num(8), plan.Num(0x18)}}},
+				NAT:   &plan.NAT{Code: "snat", To: netip.MustParseAddr("10.0.0.9"), Lo: 1024, Hi: 56023},
+			},
+			{NAT: &plan.NAT{Code: "snat", To: netip.MustParseAddr("10.0.0.8")}},
 			{NAT: &plan.NAT{Code: "snat", Field: plan.SAddr, Map: "eip_in"}},
 		}},
 		plan.Chain{Netns: r, Name: "forward", Hook: &plan.Hook{Type: "filter", Hook: "forward", Priority: 0, Policy: "drop"}, Rules: []plan.Rule{

@@ -28,6 +28,6 @@ func (k *Kernel) Attach(plan.Netns, *os.File) error         { return errLinux }
 func (k *Kernel) Detach(plan.Netns) error                   { return errLinux }
 func (k *Kernel) In(plan.Netns, func() error) error         { return errLinux }
 func (k *Kernel) Dump(io.Writer) error                      { return errLinux }
-func (k *Kernel) CutFlows(plan.Netns, Flows) (int, error)   { return 0, errLinux }
-func (k *Kernel) CountFlows(plan.Netns, Flows) (int, error) { return 0, errLinux }
+func (k *Kernel) CutFlows(plan.Netns, ...plan.Flows) (int, error)   { return 0, errLinux }
+func (k *Kernel) CountFlows(plan.Netns, ...plan.Flows) (int, error) { return 0, errLinux }
 func (k *Kernel) Close() error                              { return errLinux }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/localvpc/localvpc/internal/decide/plan"
+	"github.com/localvpc/localvpc/internal/decide/ruleset"
 	"github.com/localvpc/localvpc/internal/node/kernel"
 )
 
@@ -45,7 +46,7 @@ type part struct {
 func (r *Reconciler) parts(touched map[string]struct{}, all bool) []*part {
 	routers := map[plan.Netns]plan.Netns{} // that instances hang on
 	note := func(o plan.Object) {
-		if l, ok := o.(plan.Link); ok {
+		if l, ok := o.(plan.Link); ok && l.Peer != ruleset.Internet {
 			routers[l.Peer] = l.Netns
 		}
 	}
@@ -88,6 +89,9 @@ func (r *Reconciler) parts(touched map[string]struct{}, all bool) []*part {
 // up the others. What fails is behind until a later try.
 func (r *Reconciler) each(ctx context.Context, parts []*part) error {
 	var errs []error
+	if err := r.routers(ctx, parts); err != nil {
+		errs = append(errs, err)
+	}
 	for _, p := range parts {
 		if err := r.again(ctx, p); err != nil {
 			errs = append(errs, err)
@@ -101,6 +105,22 @@ func (r *Reconciler) each(ctx context.Context, parts []*part) error {
 	err := errors.Join(errs...)
 	r.fail(err)
 	return err
+}
+
+// routers makes the namespaces that are missing, so that every part's links find
+// the ones that they lead to.
+func (r *Reconciler) routers(ctx context.Context, parts []*part) error {
+	var ops []plan.Op
+	for _, p := range parts {
+		for key := range p.keys {
+			w, wanted := r.want.wanted[key]
+			if _, there := r.want.applied[key]; wanted && !there && w.object.Kind() == plan.KindNetns {
+				ops = append(ops, plan.Op{Verb: plan.Add, Object: w.object})
+			}
+		}
+	}
+	slices.SortFunc(ops, func(a, b plan.Op) int { return cmp.Compare(a.Object.Key(), b.Object.Key()) })
+	return r.try(ctx, ops)
 }
 
 // again applies a part, and once more after having read back what the kernel
@@ -175,8 +195,19 @@ func (r *Reconciler) try(ctx context.Context, ops []plan.Op) error {
 			return err
 		}
 		r.want.done(own)
+		r.cut(own)
 	}
 	return r.serve(ctx, open)
+}
+
+// cut ends the connections of what is gone. One that the kernel keeps does no
+// harm that a new one could not: it is logged, not tried again.
+func (r *Reconciler) cut(ops []plan.Op) {
+	for ns, flows := range ruleset.Cuts(ops) {
+		if _, err := r.cfg.Kernel.CutFlows(ns, flows...); err != nil && !errors.Is(err, kernel.ErrNoNamespace) {
+			r.cfg.Log.Error("ending the connections of addresses that are gone", "router", ns, "error", err)
+		}
+	}
 }
 
 // serve opens or closes listeners.

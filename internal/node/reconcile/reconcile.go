@@ -29,6 +29,7 @@ type Kernel interface {
 	Namespaces() ([]plan.Netns, error)
 	Attach(ns plan.Netns, f *os.File) error
 	Detach(ns plan.Netns) error
+	CutFlows(ns plan.Netns, any ...plan.Flows) (int, error)
 }
 
 // Services opens and closes the listeners inside routers.

@@ -209,10 +209,10 @@ func (k *Kernel) String() string {
 }
 
 // CutFlows finds none: no packets pass here.
-func (k *Kernel) CutFlows(ns plan.Netns, m kernel.Flows) (int, error) { return k.CountFlows(ns, m) }
+func (k *Kernel) CutFlows(ns plan.Netns, _ ...plan.Flows) (int, error) { return k.CountFlows(ns) }
 
 // CountFlows finds none.
-func (k *Kernel) CountFlows(ns plan.Netns, _ kernel.Flows) (int, error) {
+func (k *Kernel) CountFlows(ns plan.Netns, _ ...plan.Flows) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.known(ns) {

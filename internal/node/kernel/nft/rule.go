@@ -3,6 +3,7 @@
 package nft
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -217,8 +218,31 @@ func (r *ruler) nat(n plan.NAT) error {
 		return nil
 	}
 	kind, ok := map[string]uint32{"snat": unix.NFT_NAT_SNAT, "dnat": unix.NFT_NAT_DNAT}[n.Code]
-	if !ok || n.Map == "" {
-		return fmt.Errorf("unknown translation %q", n.Code)
+	if !ok || (n.Map == "") == !n.To.IsValid() {
+		return fmt.Errorf("unknown translation %q", n)
+	}
+	if n.To.IsValid() {
+		immediate := func(register uint32, value []byte) {
+			expression(w, "immediate", func() {
+				w.BE32(unix.NFTA_IMMEDIATE_DREG, register)
+				data(w, unix.NFTA_IMMEDIATE_DATA, value)
+			})
+		}
+		immediate(firstRegister, n.To.AsSlice())
+		if n.Hi != 0 {
+			immediate(firstRegister+1, binary.BigEndian.AppendUint16(nil, n.Lo))
+			immediate(firstRegister+2, binary.BigEndian.AppendUint16(nil, n.Hi))
+		}
+		expression(w, "nat", func() {
+			w.BE32(unix.NFTA_NAT_TYPE, kind)
+			w.BE32(unix.NFTA_NAT_FAMILY, family)
+			w.BE32(unix.NFTA_NAT_REG_ADDR_MIN, firstRegister)
+			if n.Hi != 0 {
+				w.BE32(unix.NFTA_NAT_REG_PROTO_MIN, firstRegister+1)
+				w.BE32(unix.NFTA_NAT_REG_PROTO_MAX, firstRegister+2)
+			}
+		})
+		return nil
 	}
 	if err := r.lookup([]plan.Field{n.Field}, n.Map, firstRegister); err != nil {
 		return err
@@ -270,10 +294,10 @@ func (r *ruler) match(m plan.Match, anonymous uint32) error {
 		return err
 	}
 	if m.Mask != 0 {
-		if f.size != 4 || len(m.Fields) > 1 {
-			return fmt.Errorf("%s takes no mask", m.Fields[0])
+		if len(m.Fields) > 1 || f.size < 4 && m.Mask >= 1<<(8*f.size) {
+			return fmt.Errorf("%s takes no mask %#x", m.Fields[0], m.Mask)
 		}
-		bitwise(w, f.size, number(nil, m.Mask, 4, f.host), make([]byte, 4))
+		bitwise(w, f.size, number(nil, m.Mask, f.size, f.host), make([]byte, f.size))
 	}
 	if m.Set != "" || anonymous != 0 {
 		expression(w, "lookup", func() {

@@ -1,0 +1,110 @@
+package fabric
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"strings"
+
+	"github.com/localvpc/localvpc/internal/decide/publicip"
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// Gateway is an internet gateway that is attached to a VPC: its link to the
+// simulated internet. Public addresses stand for private ones there only.
+type Gateway struct {
+	Key       state.Key
+	VPC       string
+	Link      string     // its name in the internet; in the VPC it is "igw"
+	MAC       string     // of the VPC's end
+	OuterMAC  string     // of the internet's end
+	Internet  netip.Addr // of the internet's own router
+	Table     uint32     // of the gateway's route table; 0: it has none
+	TableName string
+}
+
+// LoadGateway derives an internet gateway. One that is attached to nothing is
+// not there.
+func LoadGateway(r state.Reader, k state.Key) (Gateway, bool) {
+	row, ok := state.InternetGateways.Get(r, k)
+	if !ok || row.VpcID == "" || !hasVPC(r, k.Scope(), row.VpcID) {
+		return Gateway{}, false
+	}
+	g := Gateway{Key: k, VPC: row.VpcID, Link: linkName("v", row.VpcID), Internet: publicip.Router(r)}
+	g.MAC, g.OuterMAC = macOf("igw "+k.ID), macOf("internet "+k.ID)
+	if t, ok := GatewayTableOf(r, k.Scope(), k.ID); ok && t.VPC == row.VpcID {
+		g.Table, g.TableName = t.Number, t.Key.ID
+	}
+	return g, true
+}
+
+// GatewayOf finds the internet gateway of a VPC.
+func GatewayOf(r state.Reader, scope state.Scope, vpc string) (string, bool) {
+	for g := range state.InternetGateways.By(r, state.ByVpc, vpc) {
+		if g.Scope() == scope {
+			return g.ID, true
+		}
+	}
+	return "", false
+}
+
+// Host is a machine of the simulated internet.
+type Host struct {
+	Name     string
+	Space    string // its namespace
+	Addr     netip.Addr
+	Link     string // its name in the internet
+	MAC      string
+	OuterMAC string
+	Internet netip.Addr // of the internet's own router
+}
+
+// HostSpace is the namespace of an outside host.
+func HostSpace(name string) string { return "host-" + name }
+
+// LoadHost derives a host.
+func LoadHost(r state.Reader, k state.Key) (Host, bool) {
+	row, ok := state.Hosts.Get(r, k)
+	if !ok || !row.Addr.IsValid() {
+		return Host{}, false
+	}
+	return Host{
+		Name: k.ID, Space: HostSpace(k.ID), Addr: row.Addr, Link: linkName("h", "host "+k.ID),
+		MAC: row.MAC, OuterMAC: RouterMAC(row.MAC), Internet: publicip.Router(r),
+	}, true
+}
+
+// linkName makes a link's name of a letter and a name of any length; of an AWS id
+// the last digits, which differ anyway.
+func linkName(letter, name string) string {
+	if _, digits, ok := strings.Cut(name, "-"); ok && len(digits) >= 17 && letter == "v" {
+		return letter + digits[len(digits)-14:]
+	}
+	sum := sha256.Sum256([]byte(name))
+	return letter + hex.EncodeToString(sum[:7])
+}
+
+// macOf makes a local unicast address of a name.
+func macOf(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	text := hex.EncodeToString(sum[:5])
+	mac := "02"
+	for i := 0; i < len(text); i += 2 {
+		mac += ":" + text[i:i+2]
+	}
+	return mac
+}
+
+// PublicOwner finds the interface that a public address leads to, with the
+// private address that it stands for: nobody's when the VPC has no gateway.
+func PublicOwner(r state.Reader, public netip.Addr) (n *state.NetworkInterface, private netip.Addr, ok bool) {
+	for n := range state.NetworkInterfaces.By(r, state.ByPublic, public.String()) {
+		for _, a := range n.Addresses {
+			if a.PublicIP == public {
+				_, open := GatewayOf(r, n.Scope(), n.VpcID)
+				return n, a.Addr, open
+			}
+		}
+	}
+	return nil, netip.Addr{}, false
+}

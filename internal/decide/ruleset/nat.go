@@ -1,0 +1,59 @@
+package ruleset
+
+import (
+	"strconv"
+
+	"github.com/localvpc/localvpc/internal/decide/fabric"
+	"github.com/localvpc/localvpc/internal/decide/plan"
+)
+
+// Ports that a NAT gateway uses: 55,000 at one address towards one destination
+// (VPC User Guide, "NAT gateway basics").
+const (
+	natFirstPort = 1024
+	natPorts     = 55000
+)
+
+// natSpread takes some bits of a client's port, to spread its connections over
+// the addresses of a NAT gateway. Linux chooses even ports first; the lowest bit is
+// not among them.
+const (
+	natSpreadShift = 3
+	natSpread      = 7 << natSpreadShift
+)
+
+// natTimeouts are what connection tracking calls the idle times of a flow.
+var natTimeouts = []string{"tcp_timeout_established", "udp_timeout", "udp_timeout_stream", "icmp_timeout", "generic_timeout"}
+
+// Translator gives the namespace of a NAT gateway, in which packets get one of
+// its addresses as their source and their answers are told apart. Nothing begins
+// outside of it but what is led to it by a route.
+func Translator(p fabric.Port) []plan.Object {
+	ns := plan.Netns(p.Instance)
+	objects := []plan.Object{
+		plan.Router{Name: ns},
+		plan.IPRule{Netns: ns, Family: 4, Pref: prefMain, Table: tableMain},
+		plan.IPRule{Netns: ns, Family: 4, Pref: prefClosed, Table: tableClosed},
+		plan.Route{Netns: ns, Table: tableClosed, Dst: everywhere, Type: plan.Blackhole, Cause: p.Instance},
+		plan.Chain{Netns: ns, Name: chainInput, Hook: &plan.Hook{Type: "filter", Hook: "input", Policy: "drop"}},
+	}
+	for _, name := range natTimeouts {
+		objects = append(objects, plan.Sysctl{Netns: ns, Path: "net/netfilter/nf_conntrack_" + name, Value: strconv.Itoa(p.IdleTimeout)})
+	}
+	post := plan.Chain{Netns: ns, Name: chainOutside, Hook: &plan.Hook{Type: "nat", Hook: "postrouting", Priority: 100, Policy: "accept"}}
+	for i := len(p.Addrs) - 1; i >= 0; i-- { // the primary one last: it also takes what has no ports
+		r := plan.Rule{NAT: &plan.NAT{Code: "snat", To: p.Addrs[i], Lo: natFirstPort, Hi: natFirstPort + natPorts - 1}, Cause: p.Instance}
+		if i > 0 {
+			m := plan.Match{Fields: []plan.Field{plan.SPort}, Mask: natSpread}
+			for v := i; v < 8; v += len(p.Addrs) {
+				m.Values = append(m.Values, plan.Num(uint32(v<<natSpreadShift)))
+			}
+			r.Match = []plan.Match{m}
+		}
+		post.Rules = append(post.Rules, r)
+	}
+	forward := plan.Chain{Netns: ns, Name: chainForward, Hook: &plan.Hook{Type: "filter", Hook: "forward", Policy: "drop"}, Rules: []plan.Rule{
+		plan.Do(plan.Accept, "", plan.Where(plan.CTState, plan.Str("new"), plan.Str("established"), plan.Str("related"))),
+	}}
+	return append(objects, post, forward)
+}
