@@ -27,7 +27,7 @@ func (e *engine) Health() any {
 		return h
 	}
 	h.Root = e.inside.Root
-	h.Instances = e.guests.Len()
+	h.Instances, h.Hosts = e.guests.Running()
 	h.Notes = slices.Concat(e.notes, e.guests.Notes())
 	if err := e.nodes.Failing(); err != nil {
 		h.Problem = err.Error()

@@ -115,9 +115,12 @@ type Host struct {
 	Meta
 	Addr netip.Addr
 	MAC  string
-	// Boots counts how often it was started; Running says that it is.
+	// Boots counts how often it was started; Running says that it has come so far.
 	Boots   uint64
 	Running bool `json:",omitempty"`
+	// Ended is why it rests until it is asked for again, for people; empty while
+	// it is to run.
+	Ended string `json:",omitempty"`
 }
 
 // Hosts is the table of outside hosts.

@@ -45,13 +45,45 @@ func Pool(r state.Reader) []netip.Prefix {
 	return pool
 }
 
-// Parse reads a pool: IPv4 prefixes separated by commas, from /8 to /29.
+// special are the ranges that are nobody's public addresses (IANA IPv4 Special-
+// Purpose Address Registry; RFC 5771 and RFC 1112 for the last two). The ranges of
+// Default are among that registry's too: nobody uses them, which is what they are
+// for here.
+var special = []struct {
+	block netip.Prefix
+	what  string
+}{
+	{netip.MustParsePrefix("0.0.0.0/8"), "0.0.0.0/8 means this network (RFC 791)"},
+	{netip.MustParsePrefix("10.0.0.0/8"), "10.0.0.0/8 is private (RFC 1918), as VPCs are"},
+	{netip.MustParsePrefix("100.64.0.0/10"), "100.64.0.0/10 is shared behind carriers' translation (RFC 6598)"},
+	{netip.MustParsePrefix("127.0.0.0/8"), "127.0.0.0/8 is loopback (RFC 1122)"},
+	{netip.MustParsePrefix("169.254.0.0/16"), "169.254.0.0/16 is link-local (RFC 3927)"},
+	{netip.MustParsePrefix("172.16.0.0/12"), "172.16.0.0/12 is private (RFC 1918), as VPCs are"},
+	{netip.MustParsePrefix("192.168.0.0/16"), "192.168.0.0/16 is private (RFC 1918), as VPCs are"},
+	{netip.MustParsePrefix("224.0.0.0/4"), "224.0.0.0/4 is multicast (RFC 5771)"},
+	{netip.MustParsePrefix("240.0.0.0/4"), "240.0.0.0/4 is reserved (RFC 1112)"},
+}
+
+// Special says why addresses of a range cannot be public, "" when they can.
+func Special(p netip.Prefix) string {
+	for _, s := range special {
+		if s.block.Overlaps(p) {
+			return s.what
+		}
+	}
+	return ""
+}
+
+// Parse reads a pool: public IPv4 prefixes separated by commas, from /8 to /29.
 func Parse(text string) ([]netip.Prefix, error) {
 	var pool []netip.Prefix
 	for part := range strings.SplitSeq(text, ",") {
 		p, err := netip.ParsePrefix(strings.TrimSpace(part))
 		if err != nil || p != p.Masked() || !p.Addr().Is4() || p.Bits() < 8 || p.Bits() > 29 {
 			return nil, fmt.Errorf("%q is not an IPv4 range like 198.18.0.0/15, of /8 to /29, without host bits", part)
+		}
+		if what := Special(p); what != "" {
+			return nil, fmt.Errorf("%s cannot hold public addresses: %s", p, what)
 		}
 		for _, other := range pool {
 			if other.Overlaps(p) {

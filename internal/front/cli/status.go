@@ -24,6 +24,7 @@ type Health struct {
 	Settled   uint64   // last commit that packets obey
 	Committed uint64   // last commit
 	Instances int      // running now
+	Hosts     int      // outside hosts that run now
 	Notes     []string // what does not work here, and why
 	Problem   string   // why the kernel does not follow the state
 }
@@ -58,6 +59,7 @@ func (e *env) statusCommand() *cobra.Command {
 				{"packets", packets},
 				{"data", data},
 				{"instances", fmt.Sprint(h.Instances, " running")},
+				{"outside hosts", fmt.Sprint(h.Hosts, " running")},
 				{"state", fmt.Sprintf("commit %d, settled %d", h.Committed, h.Settled)},
 			}
 			for _, n := range h.Notes {

@@ -1,5 +1,5 @@
-// Package guests runs the instances of the state in sandboxes: it reads from a
-// snapshot what an instance is and tells the sandbox.
+// Package guests runs the instances and the outside hosts of the state in
+// sandboxes: it reads from a snapshot what one is and tells the sandbox.
 //
 // Invariant: what a sandbox is told follows from the snapshot alone; the number
 // of the boot that it was made for is kept beside it, so that an engine that
@@ -21,6 +21,7 @@ import (
 	"github.com/localvpc/localvpc/internal/base/catalog"
 	"github.com/localvpc/localvpc/internal/decide/dnsview"
 	"github.com/localvpc/localvpc/internal/decide/lifecycle"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/node/reconcile"
 	"github.com/localvpc/localvpc/internal/node/sandbox"
 	"github.com/localvpc/localvpc/internal/state"
@@ -172,24 +173,20 @@ func (g *Guests) Adopt(ctx context.Context) (map[string]reconcile.Guest, error) 
 
 // Create implements reconcile.Host.
 func (g *Guests) Create(_ context.Context, snap *state.Snapshot, key state.Key) (reconcile.Guest, error) {
-	i, ok := state.Instances.Get(snap, key)
-	if !ok {
-		return nil, fmt.Errorf("there is no instance %s", key)
-	}
-	spec, err := g.Spec(snap, i)
+	spec, boots, memory, err := g.described(snap, key)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(g.boots(i.ID), strconv.AppendUint(nil, i.Boots, 10), 0o600); err != nil {
-		return nil, fmt.Errorf("remembering the boot of %s: %w", i.ID, err)
+	if err := os.WriteFile(g.boots(spec.ID), strconv.AppendUint(nil, boots, 10), 0o600); err != nil {
+		return nil, fmt.Errorf("remembering the boot of %s: %w", spec.ID, err)
 	}
 	sb, err := g.host.Create(spec)
 	if err != nil {
 		return nil, err
 	}
-	guest := g.keep(sb, i.Boots)
+	guest := g.keep(sb, boots)
 	if g.limits != nil {
-		if err := g.confine(guest, i.InstanceType, spec.PIDs); err != nil {
+		if err := g.confine(guest, spec.PIDs, memory); err != nil {
 			_ = sb.Kill()
 			guest.Release()
 			return nil, err
@@ -198,13 +195,28 @@ func (g *Guests) Create(_ context.Context, snap *state.Snapshot, key state.Key) 
 	return guest, nil
 }
 
-// confine puts the instance's init, and so all that it starts, under the limits
-// of its type.
-func (g *Guests) confine(guest *guest, instanceType string, pids int) error {
-	memory := int64(1 << 30)
-	if t, ok := catalog.Lookup(instanceType); ok {
+// described is what a row asks for: the sandbox, which boot it is, how much memory.
+func (g *Guests) described(snap *state.Snapshot, key state.Key) (spec sandbox.Spec, boots uint64, memory int64, err error) {
+	if h, ok := state.Hosts.Get(snap, key); ok {
+		return g.HostSpec(snap, h), h.Boots, someMemory, nil
+	}
+	i, ok := state.Instances.Get(snap, key)
+	if !ok {
+		return spec, 0, 0, fmt.Errorf("there is neither an instance nor an outside host %s", key)
+	}
+	memory = someMemory
+	if t, ok := catalog.Lookup(i.InstanceType); ok {
 		memory = t.MemoryMiB << 20
 	}
+	spec, err = g.Spec(snap, i)
+	return spec, i.Boots, memory, err
+}
+
+// someMemory is the bound where nothing names one, in bytes.
+const someMemory = 1 << 30
+
+// confine puts a guest's init, and so all that it starts, under limits.
+func (g *Guests) confine(guest *guest, pids int, memory int64) error {
 	group, err := g.limits.Group(guest.sb.ID(), pids, memory)
 	if err != nil {
 		return fmt.Errorf("limiting %s: %w", guest.sb.ID(), err)
@@ -282,6 +294,20 @@ func (g *Guests) Spec(snap *state.Snapshot, i *state.Instance) (sandbox.Spec, er
 	return spec, nil
 }
 
+// HostSpec is what the snapshot says of an outside host, for its sandbox. It asks
+// the simulated internet itself for names.
+func (g *Guests) HostSpec(r state.Reader, h *state.Host) sandbox.Spec {
+	id := lifecycle.HostGuest(h.ID)
+	return sandbox.Spec{
+		ID:         id,
+		Hostname:   h.ID,
+		ResolvConf: "nameserver " + publicip.Router(r).String() + "\n",
+		Hosts:      hosts(h.ID, h.Addr),
+		ConsoleLog: g.console(id),
+		PIDs:       processes(""),
+	}
+}
+
 // noServers is the resolv.conf of instances that DHCP tells of no server.
 const noServers = "# The VPC has no DHCP options: there is no name server.\n"
 
@@ -297,10 +323,15 @@ func processes(instanceType string) int {
 
 func hosts(name string, a netip.Addr) string {
 	short, _, _ := strings.Cut(name, ".")
-	return fmt.Sprintf("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n%s %s %s\n", a, name, short)
+	if short == name {
+		short = ""
+	} else {
+		short = " " + short
+	}
+	return fmt.Sprintf("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n%s %s%s\n", a, name, short)
 }
 
-// Sandbox gives the running sandbox of an instance, one that takes commands.
+// Sandbox gives the running sandbox of a guest, by its name, one that takes commands.
 // Without one, changed is closed when there may be.
 func (g *Guests) Sandbox(id string) (sb *sandbox.Sandbox, changed <-chan struct{}) {
 	g.mu.Lock()
@@ -321,11 +352,18 @@ func (g *Guests) Console(id string) (text []byte, at time.Time, ok bool) {
 	return text, info.ModTime(), err == nil
 }
 
-// Len counts the running sandboxes.
-func (g *Guests) Len() int {
+// Running counts the sandboxes that there are of instances and of outside hosts.
+func (g *Guests) Running() (instances, hosts int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.running)
+	for id := range g.running {
+		if _, ok := lifecycle.HostOfGuest(id); ok {
+			hosts++
+		} else {
+			instances++
+		}
+	}
+	return instances, hosts
 }
 
 // Sweep removes the disks of instances, and the layers of images, that the state
@@ -346,6 +384,9 @@ func (g *Guests) Sweep(now func() *state.Snapshot) error {
 		known := false
 		for i := range state.Instances.By(snap, state.ByInstance, id) {
 			known = i.State != state.Terminated
+		}
+		if name, ok := lifecycle.HostOfGuest(id); ok {
+			_, known = state.Hosts.Get(snap, lifecycle.HostKey(name))
 		}
 		g.mu.Lock()
 		_, runs := g.running[id]

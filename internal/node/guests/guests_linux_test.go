@@ -176,7 +176,7 @@ func TestSpec(t *testing.T) {
 func TestSweep(t *testing.T) {
 	g, data := open(t)
 	path := func(dir, id string) string { return filepath.Join(data, dir, id) }
-	for _, id := range []string{"i-1", "i-stopped", "i-terminated", "i-unknown", "i-late"} {
+	for _, id := range []string{"i-1", "i-stopped", "i-terminated", "i-unknown", "i-late", "host-web", "host-gone"} {
 		if err := os.MkdirAll(filepath.Join(path("instances", id), "upper"), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -201,6 +201,7 @@ func TestSweep(t *testing.T) {
 			put(tx, "i-stopped", state.Stopped)
 			put(tx, "i-terminated", state.Terminated)
 			put(tx, "i-late", state.Pending)
+			state.Hosts.Put(tx, &state.Host{Meta: state.Meta{Key: lifecycle.HostKey("web")}})
 			state.Images.Put(tx, &state.Image{Meta: meta("ami-pending"), State: lifecycle.ImagePending})
 		})
 	})
@@ -208,8 +209,8 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dir, want := range map[string][]string{
-		"instances": {"i-1", "i-late", "i-stopped"},
-		"console":   {"i-1", "i-late", "i-stopped"},
+		"instances": {"host-web", "i-1", "i-late", "i-stopped"},
+		"console":   {"host-web", "i-1", "i-late", "i-stopped"},
 		"images":    {"ami-below", "ami-own", "ami-pending"},
 	} {
 		entries, err := os.ReadDir(filepath.Join(data, dir))
@@ -254,11 +255,26 @@ func TestConsole(t *testing.T) {
 // one is told when to ask again.
 func TestNobodyRuns(t *testing.T) {
 	g, _ := open(t)
-	if all, err := g.Adopt(context.Background()); err != nil || len(all) != 0 || g.Len() != 0 {
+	if all, err := g.Adopt(context.Background()); err != nil || len(all) != 0 {
 		t.Errorf("%v, %v", all, err)
+	}
+	if instances, hosts := g.Running(); instances+hosts != 0 {
+		t.Errorf("%d instances and %d hosts run", instances, hosts)
 	}
 	sb, changed := g.Sandbox("i-1")
 	if sb != nil || changed == nil {
 		t.Errorf("%v, %v", sb, changed)
+	}
+}
+
+// TestHostSpec: an outside host has its name and address, the default image, and
+// neither user data nor keys.
+func TestHostSpec(t *testing.T) {
+	g, _ := open(t)
+	h := &state.Host{Meta: state.Meta{Key: lifecycle.HostKey("web")}, Addr: netip.MustParseAddr("203.0.113.9"), Boots: 1}
+	s := g.HostSpec(store(t, nil), h)
+	if s.ID != "host-web" || s.Hostname != "web" || s.ResolvConf != "nameserver 198.18.0.1\n" || !strings.HasSuffix(s.Hosts, "\n203.0.113.9 web\n") ||
+		len(s.Image.Base)+len(s.Image.Layers)+len(s.SSHKeys)+len(s.UserData) != 0 || s.PIDs == 0 {
+		t.Errorf("%+v", s)
 	}
 }

@@ -165,6 +165,11 @@ func (e *engine) check() {
 			want[i.ID] = true
 		}
 	}
+	for h := range state.Hosts.All(snap) {
+		if h.Ended == "" {
+			want[lifecycle.HostGuest(h.ID)] = true
+		}
+	}
 	if have := e.host.list(); !maps.Equal(have, want) {
 		e.Fatalf("running: %v, the state says %v", have, want)
 	}
@@ -402,17 +407,20 @@ func (h *host) Create(ctx context.Context, snap *state.Snapshot, key state.Key) 
 			return nil, err
 		}
 	}
-	i, ok := state.Instances.Get(snap, key)
-	if !ok {
-		return nil, fmt.Errorf("there is no instance %s", key)
+	g := &guest{h: h, id: key.ID, exited: make(chan struct{})}
+	if i, ok := state.Instances.Get(snap, key); ok {
+		g.boots = i.Boots
+	} else if o, ok := state.Hosts.Get(snap, key); ok {
+		g.id, g.boots = lifecycle.HostGuest(key.ID), o.Boots
+	} else {
+		return nil, fmt.Errorf("there is no row %s", key)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.running[key.ID] != nil {
-		return nil, fmt.Errorf("%s runs already", key.ID)
+	if h.running[g.id] != nil {
+		return nil, fmt.Errorf("%s runs already", g.id)
 	}
-	g := &guest{h: h, id: key.ID, boots: i.Boots, exited: make(chan struct{})}
-	h.running[key.ID], h.disks[key.ID] = g, true
+	h.running[g.id], h.disks[g.id] = g, true
 	return g, nil
 }
 

@@ -364,7 +364,7 @@ func TestWiredBeforeBoot(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for _, u := range portsOf(snap, g.id) {
+			for _, u := range (instances{}).ports(snap, one) {
 				policy, wiring := ruleset.Objects(snap, u)
 				if len(policy) == 0 || len(wiring) == 0 {
 					e.Errorf("%s has %d objects of policy and %d of wiring", u, len(policy), len(wiring))

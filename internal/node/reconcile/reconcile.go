@@ -44,7 +44,7 @@ type Config struct {
 	Store    *state.Store
 	Kernel   Kernel
 	Services Services
-	Host     Host // instances
+	Host     Host // instances and outside hosts
 	Log      *slog.Logger
 	// RetryAfter is how long what the kernel has refused waits for its next
 	// try; a second when zero.
@@ -60,8 +60,8 @@ type Reconciler struct {
 	events  chan event
 	later   []event // that wait until the loop has followed a commit
 	actors  map[state.Key]*actor
-	plugged map[plan.Netns]bool // instance namespaces that the kernel wing knows
-	slots   chan struct{}       // one taken for every instance that is being made
+	plugged map[plan.Netns]bool // namespaces of guests that the kernel wing knows
+	slots   chan struct{}       // one taken for every guest that is being made
 
 	mu       sync.Mutex
 	settled  uint64
@@ -89,9 +89,9 @@ type event struct {
 type request int
 
 const (
-	plug   request = iota // wire the interfaces of the instance
-	unplug                // unwire them
-	forget                // the instance is gone, and the actor ends
+	plug   request = iota // wire the guest
+	unplug                // unwire it
+	forget                // the guest is gone, and the actor ends
 	follow                // answer when the aim is as new as a commit
 )
 
@@ -182,7 +182,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 				r.track(n.commits)
 			}
 			_ = r.apply(ctx, touched) // it is kept as failing, and tried again
-			r.instances(ctx, snap, n.commits, n.lost)
+			r.guests(ctx, snap, n.commits, n.lost)
 			r.followed(snap.Index)
 		case e := <-r.events:
 			if e.what == follow {
@@ -218,7 +218,7 @@ func (r *Reconciler) adopt(ctx context.Context, snap *state.Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("listing the namespaces left by the last engine: %w", err)
 	}
-	if err := r.adoptInstances(ctx, snap); err != nil {
+	if err := r.adoptGuests(ctx, snap); err != nil {
 		return err
 	}
 	for ns := range r.plugged {
@@ -237,7 +237,7 @@ func (r *Reconciler) adopt(ctx context.Context, snap *state.Snapshot) error {
 	}
 	r.everything(snap, touched)
 	_ = r.apply(ctx, touched) // likewise
-	r.instances(ctx, snap, nil, true)
+	r.guests(ctx, snap, nil, true)
 	r.settle(snap.Index)
 	return nil
 }
@@ -296,7 +296,7 @@ func (r *Reconciler) answer(ctx context.Context, snap *state.Snapshot, e event) 
 	case unplug:
 		return r.unplug(ctx, snap, e)
 	}
-	if i, ok := state.Instances.Get(snap, e.actor.key); ok && i.State != state.Terminated {
+	if e.actor.kind.wish(snap, e.actor.key).phase != gone {
 		return errors.New("the instance is wanted again")
 	}
 	delete(r.actors, e.actor.key)
@@ -311,26 +311,26 @@ func (r *Reconciler) answer(ctx context.Context, snap *state.Snapshot, e event) 
 	return nil
 }
 
-// plug wires the interfaces of one instance into its namespace.
+// plug wires one guest into its namespace.
 func (r *Reconciler) plug(ctx context.Context, snap *state.Snapshot, e event) error {
-	ns := plan.Netns(e.actor.key.ID)
+	ns := plan.Netns(e.actor.name)
 	if err := r.cfg.Kernel.Attach(ns, e.file); err != nil {
 		return fmt.Errorf("taking the namespace of %s: %w", ns, err)
 	}
 	r.plugged[ns] = true
 	touched := map[string]struct{}{}
-	for _, u := range portsOf(snap, e.actor.key.ID) {
+	for _, u := range e.actor.kind.ports(snap, e.actor.key) {
 		r.decide(snap, u, touched)
 	}
 	return r.apply(ctx, touched)
 }
 
-// unplug unwires the interfaces of one instance; its namespace is going away.
+// unplug unwires one guest; its namespace is going away.
 func (r *Reconciler) unplug(ctx context.Context, snap *state.Snapshot, e event) error {
-	ns := plan.Netns(e.actor.key.ID)
+	ns := plan.Netns(e.actor.name)
 	delete(r.plugged, ns)
 	touched := map[string]struct{}{}
-	for _, u := range portsOf(snap, e.actor.key.ID) {
+	for _, u := range e.actor.kind.ports(snap, e.actor.key) {
 		r.decide(snap, u, touched)
 	}
 	return errors.Join(r.apply(ctx, touched), r.cfg.Kernel.Detach(ns))

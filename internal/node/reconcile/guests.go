@@ -8,29 +8,29 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/lifecycle"
 	"github.com/localvpc/localvpc/internal/decide/plan"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// Host runs instances.
+// Host runs guests: instances and outside hosts. A guest's name is its instance id
+// or lifecycle.HostGuest's.
 type Host interface {
-	// Adopt gives the instances that were running when a former engine ended,
-	// by instance id; those too that have shut themselves down since.
+	// Adopt gives the guests that were running when a former engine ended, by
+	// name; those too that have shut themselves down since.
 	Adopt(ctx context.Context) (map[string]Guest, error)
-	// Create makes the instance's processes, blocked before their first step,
-	// in namespaces of their own.
+	// Create makes the processes of a row's guest, blocked before their first
+	// step, in namespaces of their own.
 	Create(ctx context.Context, snap *state.Snapshot, key state.Key) (Guest, error)
-	// Destroy removes the disk of an instance that does not run.
-	Destroy(id string) error
+	// Destroy removes the disk of a guest that does not run.
+	Destroy(name string) error
 	// Capture copies the disk of an instance to an image.
 	Capture(ctx context.Context, instance, image string) error
 }
 
-// Guest is one running instance.
+// Guest is one running instance or outside host.
 type Guest interface {
-	Boots() uint64                  // Instance.Boots of the row it was made for
+	Boots() uint64                  // Boots of the row it was made for
 	Netns() *os.File                // its network namespace; nil when it had ended before it was adopted
 	Boot(ctx context.Context) error // lets it go; again does no harm
 	Stop(force bool)                // asks it to end; Exited tells when it has
@@ -39,14 +39,16 @@ type Guest interface {
 	Release()               // after Exited: closes what was held for it
 }
 
-// starting bounds how many instances are made at once: their cost is the
+// starting bounds how many guests are made at once: their cost is the
 // kernel's locks, and two are enough to keep those busy.
 var starting = 2 * runtime.NumCPU()
 
-// actor leads one instance's processes after its row. It alone touches its guest.
+// actor leads one guest's processes after its row. It alone touches its guest.
 type actor struct {
 	r     *Reconciler
+	kind  kind
 	key   state.Key
+	name  string // of the guest and its namespace
 	guest Guest
 	wake  chan struct{}
 	fresh bool // the guest was taken over and may not have been let go yet
@@ -55,49 +57,46 @@ type actor struct {
 	want aim
 }
 
-// aim is what the row asks for.
+// aim is what the row asks for, in a snapshot.
 type aim struct {
-	snap  *state.Snapshot
-	state state.InstanceState // empty: the row is gone
-	boots uint64
+	snap *state.Snapshot // nil: nothing is known yet
+	wish
 }
 
-func (a aim) runs() bool { return a.state == state.Pending || a.state == state.Running }
-
-// gone says that the instance's disk is to be removed.
-func (a aim) gone() bool { return a.state == "" || a.state == state.Terminated }
-
-// adoptInstances takes over the guests of a former engine.
-func (r *Reconciler) adoptInstances(ctx context.Context, snap *state.Snapshot) error {
+// adoptGuests takes over the guests of a former engine.
+func (r *Reconciler) adoptGuests(ctx context.Context, snap *state.Snapshot) error {
 	guests, err := r.cfg.Host.Adopt(ctx)
 	if err != nil {
 		return fmt.Errorf("adopting the instances left by the last engine: %w", err)
 	}
-	for id, g := range guests {
-		key := state.Key{ID: id} // of no row: it will be ended
-		for i := range state.Instances.By(snap, state.ByInstance, id) {
-			key = i.Key
-		}
+	for name, g := range guests {
 		if file := g.Netns(); file != nil {
-			ns := plan.Netns(id)
+			ns := plan.Netns(name)
 			if err := r.cfg.Kernel.Attach(ns, file); err != nil {
-				return fmt.Errorf("taking the namespace of %s: %w", id, err)
+				return fmt.Errorf("taking the namespace of %s: %w", name, err)
 			}
 			r.plugged[ns] = true
 		}
-		r.actor(ctx, key, g)
+		for _, k := range kinds {
+			if key, ok := k.row(snap, name); ok {
+				r.actor(ctx, k, key, g) // it will be ended when there is no row
+				break
+			}
+		}
 	}
 	return nil
 }
 
-// instances tells the actors of changed rows what is wanted.
-func (r *Reconciler) instances(ctx context.Context, snap *state.Snapshot, commits []state.Commit, all bool) {
+// guests tells the actors of changed rows what is wanted.
+func (r *Reconciler) guests(ctx context.Context, snap *state.Snapshot, commits []state.Commit, all bool) {
 	if all {
-		for i := range state.Instances.All(snap) {
-			r.aim(ctx, snap, i.Key)
+		for _, k := range kinds {
+			for key := range k.rows(snap) {
+				r.aim(ctx, k, snap, key)
+			}
 		}
-		for key := range r.actors {
-			r.aim(ctx, snap, key)
+		for key, a := range r.actors {
+			r.aim(ctx, a.kind, snap, key)
 		}
 		for img := range state.Images.All(snap) {
 			r.capture(ctx, snap, img)
@@ -106,10 +105,12 @@ func (r *Reconciler) instances(ctx context.Context, snap *state.Snapshot, commit
 	}
 	for _, c := range commits {
 		for _, ch := range c.Changes {
-			switch ch.Table {
-			case state.Instances.Name():
-				r.aim(ctx, snap, ch.Key)
-			case state.Images.Name():
+			for _, k := range kinds {
+				if ch.Table == k.table() {
+					r.aim(ctx, k, snap, ch.Key)
+				}
+			}
+			if ch.Table == state.Images.Name() {
 				if img, ok := state.Images.Get(snap, ch.Key); ok {
 					r.capture(ctx, snap, img)
 				} else {
@@ -120,17 +121,14 @@ func (r *Reconciler) instances(ctx context.Context, snap *state.Snapshot, commit
 	}
 }
 
-func (r *Reconciler) aim(ctx context.Context, snap *state.Snapshot, key state.Key) {
-	w := aim{snap: snap}
-	if i, ok := state.Instances.Get(snap, key); ok {
-		w.state, w.boots = i.State, i.Boots
-	}
+func (r *Reconciler) aim(ctx context.Context, k kind, snap *state.Snapshot, key state.Key) {
+	w := aim{snap, k.wish(snap, key)}
 	a, ok := r.actors[key]
 	if !ok {
-		if w.gone() {
+		if w.phase == gone {
 			return
 		}
-		a = r.actor(ctx, key, nil)
+		a = r.actor(ctx, k, key, nil)
 	}
 	a.mu.Lock()
 	a.want = w
@@ -141,10 +139,10 @@ func (r *Reconciler) aim(ctx context.Context, snap *state.Snapshot, key state.Ke
 	}
 }
 
-// actor starts the actor of an instance; it ends with ctx or with the instance.
-// g is a guest that was taken over, or nil.
-func (r *Reconciler) actor(ctx context.Context, key state.Key, g Guest) *actor {
-	a := &actor{r: r, key: key, guest: g, fresh: g != nil, wake: make(chan struct{}, 1)}
+// actor starts the actor of a row; it ends with ctx or with the row. g is a guest
+// that was taken over, or nil.
+func (r *Reconciler) actor(ctx context.Context, k kind, key state.Key, g Guest) *actor {
+	a := &actor{r: r, kind: k, key: key, name: k.guest(key), guest: g, fresh: g != nil, wake: make(chan struct{}, 1)}
 	r.actors[key] = a
 	r.mu.Lock()
 	r.acting++
@@ -190,21 +188,21 @@ func (a *actor) run(ctx context.Context) {
 			}
 		}
 		switch {
-		case a.guest != nil && (!w.runs() || w.boots != a.guest.Boots()):
-			if force := w.gone() || w.state == state.ShuttingDown; !asked || force && !forced {
+		case a.guest != nil && (w.phase != up || w.boots != a.guest.Boots()):
+			if force := w.phase == gone || w.phase == ending; !asked || force && !forced {
 				a.guest.Stop(force)
 				asked, forced = true, force
 			}
 		case a.guest != nil && a.fresh:
 			a.fresh = false
 			a.boot(ctx, a.guest, w)
-		case a.guest == nil && w.runs():
+		case a.guest == nil && w.phase == up:
 			a.start(ctx)
-		case a.guest == nil && w.state == state.Stopping, a.guest == nil && w.state == state.ShuttingDown:
-			a.fact(ctx, func(tx *state.Tx) error { return lifecycle.Exited(tx, a.key, w.boots, lifecycle.Requested) })
-		case a.guest == nil && w.gone():
-			if err := a.r.cfg.Host.Destroy(a.key.ID); err != nil {
-				a.r.cfg.Log.Error("removing a disk", "instance", a.key.ID, "error", err)
+		case a.guest == nil && (w.phase == stopping || w.phase == ending):
+			a.fact(ctx, func(tx *state.Tx) error { return a.kind.exited(tx, a.key, w.boots, lifecycle.Requested) })
+		case a.guest == nil && w.phase == gone:
+			if err := a.r.cfg.Host.Destroy(a.name); err != nil {
+				a.r.cfg.Log.Error("removing a disk", "instance", a.name, "error", err)
 			}
 			if a.r.forget(ctx, a) {
 				return
@@ -222,7 +220,7 @@ func (a *actor) start(ctx context.Context) {
 		return
 	}
 	w := a.aim()
-	if !w.runs() || ctx.Err() != nil {
+	if w.phase != up || ctx.Err() != nil {
 		return // no more; the actor has been woken for it
 	}
 	g, err := a.r.cfg.Host.Create(ctx, w.snap, a.key)
@@ -244,7 +242,7 @@ func (a *actor) boot(ctx context.Context, g Guest, w aim) {
 		a.failed(ctx, w, err)
 		return
 	}
-	a.fact(ctx, func(tx *state.Tx) error { return lifecycle.Started(tx, a.key, w.boots) })
+	a.fact(ctx, func(tx *state.Tx) error { return a.kind.started(tx, a.key, w.boots) })
 }
 
 // failed ends a guest that could not be started, and tells the state.
@@ -252,7 +250,7 @@ func (a *actor) failed(ctx context.Context, w aim, err error) {
 	if ctx.Err() != nil {
 		return // the next engine goes on
 	}
-	a.r.cfg.Log.Error("an instance did not start", "instance", a.key.ID, "error", err)
+	a.r.cfg.Log.Error("an instance did not start", "instance", a.name, "error", err)
 	if a.guest != nil {
 		a.guest.Stop(true)
 		select {
@@ -264,7 +262,7 @@ func (a *actor) failed(ctx context.Context, w aim, err error) {
 		a.guest.Release()
 		a.guest = nil
 	}
-	a.fact(ctx, func(tx *state.Tx) error { return lifecycle.Failed(tx, a.key, w.boots, err.Error()) })
+	a.fact(ctx, func(tx *state.Tx) error { return a.kind.failed(tx, a.key, w.boots, err.Error()) })
 }
 
 // ended tells the state that the guest is no more.
@@ -278,15 +276,15 @@ func (a *actor) ended(ctx context.Context, asked bool) {
 	g.Release()
 	a.guest, a.fresh = nil, false
 	w := a.aim()
-	if w.runs() && w.boots != g.Boots() {
+	if w.phase == up && w.boots != g.Boots() {
 		return // it was ended to be started again
 	}
-	a.fact(ctx, func(tx *state.Tx) error { return lifecycle.Exited(tx, a.key, g.Boots(), cause) })
+	a.fact(ctx, func(tx *state.Tx) error { return a.kind.exited(tx, a.key, g.Boots(), cause) })
 }
 
 func (a *actor) unplug(ctx context.Context) {
 	if err := a.r.ask(ctx, event{what: unplug, actor: a}); err != nil && ctx.Err() == nil {
-		a.r.cfg.Log.Error("unwiring an instance", "instance", a.key.ID, "error", err)
+		a.r.cfg.Log.Error("unwiring an instance", "instance", a.name, "error", err)
 	}
 }
 
@@ -296,7 +294,7 @@ func (a *actor) fact(ctx context.Context, fn func(*state.Tx) error) {
 	index, err := a.r.cfg.Store.Write(ctx, fn)
 	if err != nil {
 		if !errors.Is(err, state.ErrClosed) && ctx.Err() == nil {
-			a.r.cfg.Log.Error("recording what happened to an instance", "instance", a.key.ID, "error", err)
+			a.r.cfg.Log.Error("recording what happened to an instance", "instance", a.name, "error", err)
 		}
 		return
 	}
@@ -319,8 +317,8 @@ func (r *Reconciler) ask(ctx context.Context, e event) error {
 	}
 }
 
-// forget ends the actor of an instance that is gone. It says false when the
-// instance is wanted again meanwhile.
+// forget ends the actor of a guest that is gone. It says false when the guest is
+// wanted again meanwhile.
 func (r *Reconciler) forget(ctx context.Context, a *actor) bool {
 	return r.ask(ctx, event{what: forget, actor: a}) == nil
 }
@@ -332,7 +330,7 @@ func (r *Reconciler) capture(ctx context.Context, snap *state.Snapshot, img *sta
 		return
 	}
 	if source := img.Scope().Key(img.SourceInstance); !img.NoReboot && r.actors[source] != nil {
-		r.aim(ctx, snap, source)
+		r.aim(ctx, instances{}, snap, source)
 		return
 	}
 	r.running.Go(func() { r.captureNow(ctx, img) })
@@ -385,13 +383,4 @@ func (r *Reconciler) captureNow(ctx context.Context, img *state.Image) {
 	if err := errors.Join(err, writeErr); err != nil {
 		r.cfg.Log.Error("capturing a disk", "instance", img.SourceInstance, "image", img.ID, "error", err)
 	}
-}
-
-// portsOf gives the units of an instance's interfaces.
-func portsOf(snap *state.Snapshot, instance string) []fabric.Unit {
-	var units []fabric.Unit
-	for n := range state.NetworkInterfaces.By(snap, state.ByInstance, instance) {
-		units = append(units, fabric.Unit{Kind: fabric.KindPort, Key: n.Key})
-	}
-	return units
 }
