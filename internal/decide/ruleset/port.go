@@ -76,7 +76,10 @@ func Wiring(p fabric.Port) []plan.Object {
 	}
 	objects = append(objects, plan.Neigh{Netns: inside, Link: p.Inside, IP: p.Gateway, MAC: p.RouterMAC})
 	if p.Index == 0 {
-		objects = append(objects, plan.Route{Netns: inside, Table: tableMain, Dst: everywhere, Link: p.Inside, Via: p.Gateway})
+		objects = append(objects, plan.Route{
+			Netns: inside, Table: tableMain, Dst: everywhere, Link: p.Inside, Via: p.Gateway,
+			Onlink: p.Nat, // in a namespace of ours the rules that would find it come later
+		})
 	}
 	if !p.Several {
 		return objects

@@ -21,13 +21,13 @@ var _ Interface = (*Kernel)(nil)
 // New refuses.
 func New(Config) (*Kernel, error) { return nil, errLinux }
 
-func (k *Kernel) Apply(context.Context, []plan.Op) error    { return errLinux }
-func (k *Kernel) Read(plan.Netns) (plan.Objects, error)     { return nil, errLinux }
-func (k *Kernel) Namespaces() ([]plan.Netns, error)         { return nil, errLinux }
-func (k *Kernel) Attach(plan.Netns, *os.File) error         { return errLinux }
-func (k *Kernel) Detach(plan.Netns) error                   { return errLinux }
-func (k *Kernel) In(plan.Netns, func() error) error         { return errLinux }
-func (k *Kernel) Dump(io.Writer) error                      { return errLinux }
+func (k *Kernel) Apply(context.Context, []plan.Op) error            { return errLinux }
+func (k *Kernel) Read(plan.Netns) (plan.Objects, error)             { return nil, errLinux }
+func (k *Kernel) Namespaces() ([]plan.Netns, error)                 { return nil, errLinux }
+func (k *Kernel) Attach(plan.Netns, *os.File) error                 { return errLinux }
+func (k *Kernel) Detach(plan.Netns) error                           { return errLinux }
+func (k *Kernel) In(plan.Netns, func() error) error                 { return errLinux }
+func (k *Kernel) Dump(io.Writer) error                              { return errLinux }
 func (k *Kernel) CutFlows(plan.Netns, ...plan.Flows) (int, error)   { return 0, errLinux }
 func (k *Kernel) CountFlows(plan.Netns, ...plan.Flows) (int, error) { return 0, errLinux }
-func (k *Kernel) Close() error                              { return errLinux }
+func (k *Kernel) Close() error                                      { return errLinux }
