@@ -50,7 +50,7 @@ type NatGateway struct {
 	InterfaceID  string
 	Addresses    []NatGatewayAddress // the primary one first
 	ClientToken  string              `json:",omitempty"`
-	DeletedAt    time.Time           `json:",omitzero"`
+	DeletedAt    time.Time           `json:",omitzero"` // when it was deleted or has failed
 	ProvidedTags bool                `json:",omitempty"`
 }
 

@@ -45,7 +45,7 @@ type PrivateAddress struct {
 // Attachment of an interface to an instance.
 type Attachment struct {
 	ID                  string
-	InstanceID          string
+	InstanceID          string // empty: of a service of AWS's
 	InstanceOwnerID     string
 	DeviceIndex         int32
 	NetworkCardIndex    int32

@@ -10,6 +10,9 @@ const (
 	// terminatedFor is how long a terminated instance can be described: AWS says
 	// "for a short while", usually within the hour (EC2 User Guide, "Terminate instances").
 	terminatedFor = time.Hour
+	// natGatewayFor is how long a NAT gateway that has failed or is deleted can be
+	// described: about an hour (VPC User Guide, "NAT gateway basics").
+	natGatewayFor = time.Hour
 	// tokenFor is how long a client token is remembered: 24 hours at least (EC2
 	// API Reference, "Ensuring idempotency").
 	tokenFor = 24 * time.Hour
@@ -17,13 +20,14 @@ const (
 
 // Dead are the rows that have to be forgotten, and when the next will be.
 type Dead struct {
-	Instances []state.Key
-	Tokens    []state.Key
-	Next      time.Time // zero: nothing waits
+	Instances   []state.Key
+	NatGateways []state.Key
+	Tokens      []state.Key
+	Next        time.Time // zero: nothing waits
 }
 
 // Empty says that there is nothing to forget yet.
-func (d Dead) Empty() bool { return len(d.Instances)+len(d.Tokens) == 0 }
+func (d Dead) Empty() bool { return len(d.Instances)+len(d.NatGateways)+len(d.Tokens) == 0 }
 
 // Expired finds what is to be forgotten at a time.
 func Expired(r state.Reader, now time.Time) Dead {
@@ -40,6 +44,11 @@ func Expired(r state.Reader, now time.Time) Dead {
 			due(i.Key, i.TerminatedAt.Add(terminatedFor), &d.Instances)
 		}
 	}
+	for g := range state.NatGateways.All(r) {
+		if !g.DeletedAt.IsZero() {
+			due(g.Key, g.DeletedAt.Add(natGatewayFor), &d.NatGateways)
+		}
+	}
 	for t := range state.ClientTokens.All(r) {
 		due(t.Key, t.Created.Add(tokenFor), &d.Tokens)
 	}
@@ -51,6 +60,9 @@ func Forget(tx *state.Tx) Dead {
 	d := Expired(tx, tx.Now())
 	for _, k := range d.Instances {
 		state.Instances.Delete(tx, k)
+	}
+	for _, k := range d.NatGateways {
+		state.NatGateways.Delete(tx, k)
 	}
 	for _, k := range d.Tokens {
 		state.ClientTokens.Delete(tx, k)

@@ -85,6 +85,11 @@ var (
 		notFound: "InvalidInstanceID.NotFound", malformed: "InvalidInstanceID.Malformed",
 		set: "instancesSet", taggable: shownTags,
 	}
+	natGatewayKind = kind[state.NatGateway]{
+		table: state.NatGateways, prefix: "nat", resource: "natgateway", noun: "Nat Gateway",
+		notFound: "NatGatewayNotFound", malformed: "NatGatewayMalformed",
+		set: "natGatewayIdSet", text: "The Nat Gateway %s was not found",
+	}
 	volumeKind = kind[state.Volume]{
 		table: state.Volumes, prefix: "vol", resource: "volume", noun: "volume",
 		notFound: "InvalidVolume.NotFound", malformed: "InvalidVolumeID.Malformed",
@@ -114,6 +119,9 @@ func dhcpOptions(r state.Reader, c authz.Caller, id string) (*state.DhcpOptions,
 }
 func instance(r state.Reader, c authz.Caller, id string) (*state.Instance, error) {
 	return instanceKind.find(r, c, id)
+}
+func natGateway(r state.Reader, c authz.Caller, id string) (*state.NatGateway, error) {
+	return natGatewayKind.find(r, c, id)
 }
 func volume(r state.Reader, c authz.Caller, id string) (*state.Volume, error) {
 	return volumeKind.find(r, c, id)

@@ -59,18 +59,6 @@ func (s *Service) DescribeInternetGateways(_ state.Reader, c authz.Caller, in *a
 	return &api.DescribeInternetGatewaysOutput{InternetGateways: []api.InternetGateway{}}, nil
 }
 
-// DescribeNatGateways finds none.
-func (s *Service) DescribeNatGateways(_ state.Reader, c authz.Caller, in *api.DescribeNatGatewaysInput) (*api.DescribeNatGatewaysOutput, error) {
-	if err := nothing("DescribeNatGateways", c, in.Filter, in.MaxResults, in.NextToken,
-		"nat-gateway-id", "state", "subnet-id", "vpc-id"); err != nil {
-		return nil, err
-	}
-	if err := unknownIDs(in.NatGatewayIds, "nat", "NatGatewayMalformed", "NatGatewayNotFound", "The Nat Gateway %s was not found", ""); err != nil {
-		return nil, err
-	}
-	return &api.DescribeNatGatewaysOutput{NatGateways: []api.NatGateway{}}, nil
-}
-
 // DescribeAddresses finds no Elastic IP addresses.
 func (s *Service) DescribeAddresses(_ state.Reader, c authz.Caller, in *api.DescribeAddressesInput) (*api.DescribeAddressesOutput, error) {
 	if err := nothing("DescribeAddresses", c, in.Filters, nil, nil,

@@ -15,7 +15,6 @@ func TestNothing(t *testing.T) {
 		in     any
 	}{
 		{"DescribeInternetGateways", &api.DescribeInternetGatewaysInput{Filters: filtersOf("attachment.vpc-id", "vpc-1", "tag:Name", "x")}},
-		{"DescribeNatGateways", &api.DescribeNatGatewaysInput{Filter: filtersOf("state", "available", "subnet-id", "x", "vpc-id", "y")}},
 		{"DescribeAddresses", &api.DescribeAddressesInput{Filters: filtersOf("domain", "vpc", "allocation-id", "x", "network-interface-id", "y")}},
 		{"DescribeAddressesAttribute", &api.DescribeAddressesAttributeInput{Attribute: ptr("domain-name")}},
 		{"DescribePrefixLists", &api.DescribePrefixListsInput{Filters: filtersOf("prefix-list-name", "com.amazonaws.us-east-1.s3")}},
@@ -51,7 +50,6 @@ func TestNothing(t *testing.T) {
 		{"malformed gateway", "DescribeInternetGateways", &api.DescribeInternetGatewaysInput{InternetGatewayIds: []string{"x"}}, "InvalidInternetGatewayId.Malformed", `expecting "igw-..."`},
 		{"gateway filter", "DescribeInternetGateways", &api.DescribeInternetGatewaysInput{Filters: filtersOf("vpc-id", "x")}, "InvalidParameterValue", "The filter 'vpc-id' is invalid"},
 		{"gateway token", "DescribeInternetGateways", &api.DescribeInternetGatewaysInput{NextToken: ptr("x")}, "InvalidParameterValue", "The token is invalid."},
-		{"NAT gateway", "DescribeNatGateways", &api.DescribeNatGatewaysInput{NatGatewayIds: []string{"nat-0123456789abcdef0"}}, "NatGatewayNotFound", "The Nat Gateway nat-0123456789abcdef0 was not found"},
 		{"allocation", "DescribeAddresses", &api.DescribeAddressesInput{AllocationIds: []string{"eipalloc-0123456789abcdef0"}}, "InvalidAllocationID.NotFound", "The allocation ID 'eipalloc-0123456789abcdef0' does not exist"},
 		{"address", "DescribeAddresses", &api.DescribeAddressesInput{PublicIps: []string{"54.0.0.1"}}, "InvalidAddress.NotFound", "Address '54.0.0.1' not found."},
 		{"not an address", "DescribeAddresses", &api.DescribeAddressesInput{PublicIps: []string{"x"}}, "InvalidParameterValue", "Value (x)"},

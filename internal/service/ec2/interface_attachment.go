@@ -101,6 +101,9 @@ func (s *Service) DetachNetworkInterface(tx *state.Tx, c authz.Caller, in *api.D
 	if in.AttachmentId == nil {
 		return nil, awserr.MissingParameter("attachmentId")
 	}
+	if awsid.Prefix(*in.AttachmentId) == serviceAttachment {
+		return nil, awserr.New("OperationNotPermitted", "You are not allowed to manage '%s' attachments.", serviceAttachment)
+	}
 	old, err := attached(tx, c, *in.AttachmentId)
 	if err != nil {
 		return nil, err

@@ -104,6 +104,9 @@ func (s *Service) ResetNetworkInterfaceAttribute(tx *state.Tx, c authz.Caller, i
 	if err != nil {
 		return nil, err
 	}
+	if old.RequesterManaged {
+		return nil, foreignInterface()
+	}
 	n := *old
 	n.SourceDestCheck = true
 	state.NetworkInterfaces.Put(tx, &n)

@@ -22,9 +22,17 @@ type interfaceSpec struct {
 	Primary        netip.Addr   // which of Addresses is the primary; zero: one is chosen
 	SecondaryCount int          // further addresses, chosen
 	InterfaceType  string       // empty: "interface"
+	Requester      string       // the service of AWS's that makes and keeps the interface: it is in no group, and forwards for others
 	Tags           state.Tags
 	Attachment     *state.Attachment // nil: the interface is available
 }
+
+// AWS's own services attach their interfaces to machines that nobody sees: the
+// attachment has no instance.
+const (
+	requesterAWS      = "amazon-aws"
+	serviceAttachment = "ela-attach"
+)
 
 // newInterface makes an interface in a subnet of the caller. Errors:
 // InvalidGroup.NotFound, InvalidParameter for a group of another VPC,
@@ -32,11 +40,14 @@ type interfaceSpec struct {
 // InvalidParameterValue for an address that the subnet does not give,
 // InvalidIPAddress.InUse, InsufficientFreeAddressesInSubnet.
 func (s *Service) newInterface(tx *state.Tx, c authz.Caller, sub *state.Subnet, spec interfaceSpec) (*state.NetworkInterface, error) {
-	groups, err := s.groupsOf(tx, c, sub.VpcID, spec.Groups, func(id string) error {
-		return awserr.New("InvalidParameter", "Security group %s and subnet %s belong to different networks.", id, sub.ID)
-	})
-	if err != nil {
-		return nil, err
+	var groups []string
+	var err error
+	if spec.Requester == "" {
+		if groups, err = s.groupsOf(tx, c, sub.VpcID, spec.Groups, func(id string) error {
+			return awserr.New("InvalidParameter", "Security group %s and subnet %s belong to different networks.", id, sub.ID)
+		}); err != nil {
+			return nil, err
+		}
 	}
 	var mac string
 	var count int
@@ -61,6 +72,12 @@ func (s *Service) newInterface(tx *state.Tx, c authz.Caller, sub *state.Subnet, 
 	n.Tags = spec.Tags
 	if n.InterfaceType == "" {
 		n.InterfaceType = "interface"
+	}
+	if spec.Requester != "" {
+		n.RequesterID, n.RequesterManaged, n.SourceDestCheck = spec.Requester, true, false
+		n.Attachment = &state.Attachment{
+			ID: tx.ID(serviceAttachment), InstanceOwnerID: spec.Requester, DeviceIndex: 1, Status: "attached", AttachTime: tx.Now(),
+		}
 	}
 	if n.Attachment != nil {
 		n.Status = "in-use"
