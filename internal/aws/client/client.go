@@ -86,7 +86,8 @@ func (c *Client) call(ctx context.Context, api *proto.API, action string, in, ou
 	api.Protocol.EncodeInput(&body, api, action, in)
 	header := http.Header{}
 	api.Protocol.InputHeader(header, api, action)
-	resp, err := c.Do(ctx, api.Service, http.MethodPost, "/", header, body.Bytes())
+	method, path := api.Protocol.Target(api, action, in)
+	resp, err := c.Do(ctx, api.Service, method, path, header, body.Bytes())
 	if err != nil {
 		return fmt.Errorf("calling %s %s: %w", api.Service, action, err)
 	}
@@ -98,6 +99,7 @@ func (c *Client) call(ctx context.Context, api *proto.API, action string, in, ou
 	if resp.StatusCode/100 != 2 {
 		return api.Protocol.DecodeError(api, resp.StatusCode, answer)
 	}
+	api.Protocol.DecodeHeader(api, resp.Header, out)
 	return api.Protocol.DecodeOutput(api, action, answer, out)
 }
 

@@ -13,6 +13,21 @@ import (
 // subjects sorts actions into files: the first whose word occurs in the action's
 // name wins. What several subjects use goes to shared_gen.go.
 var subjects = []struct{ word, file string }{
+	{"TrafficPolic", "traffic_policy"},
+	{"HealthCheck", "health_check"},
+	{"CheckerIpRanges", "health_check"},
+	{"CidrCollection", "cidr"},
+	{"CidrBlocks", "cidr"},
+	{"CidrLocations", "cidr"},
+	{"DelegationSet", "delegation_set"},
+	{"QueryLogging", "query_logging"},
+	{"GeoLocation", "geo_location"},
+	{"KeySigningKey", "dnssec"},
+	{"DNSSEC", "dnssec"},
+	{"ResourceRecordSet", "record_set"},
+	{"TestDNSAnswer", "record_set"},
+	{"HostedZone", "hosted_zone"},
+	{"VPCAssociation", "hosted_zone"},
 	{"PrefixList", "prefix_list"},
 	{"SecurityGroup", "security_group"},
 	{"StaleSecurity", "security_group"},
@@ -61,7 +76,7 @@ var subjects = []struct{ word, file string }{
 }
 
 // protocols spells a protocol of the model as package proto does.
-var protocols = map[string]string{"ec2": "EC2", "json": "JSON", "query": "Query"}
+var protocols = map[string]string{"ec2": "EC2", "json": "JSON", "query": "Query", "rest-xml": "RESTXML"}
 
 // maxConstants bounds the enums whose values become constants: InstanceType has
 // well over a thousand, and none of them is a word in our code.
@@ -246,6 +261,12 @@ func (g *generator) tag(shape string, m member) (string, error) {
 		words = append(words, "query="+query)
 	}
 	switch {
+	case m.Label:
+		words = append(words, "label")
+	case m.Param != "":
+		words = append(words, "param="+m.Param)
+	case m.Header != "":
+		words = append(words, "header="+m.Header)
 	case g.Protocol == "json": // one name, both ways
 	case m.Type == "list":
 		words = append(words, "xml="+xml+">"+item)
@@ -298,7 +319,11 @@ func (g *generator) operations(b *bytes.Buffer) {
 	}
 	b.WriteString("}\n\n// actions is sorted by name.\nvar actions = [...]proto.Action{\n")
 	for _, op := range sorted(g.Operations) {
-		fmt.Fprintf(b, "\t{Name: %q, NewInput: func() any { return new(%sInput) }, NewOutput: func() any { return new(%sOutput) }},\n", op, op, op)
+		fmt.Fprintf(b, "\t{Name: %q, NewInput: func() any { return new(%sInput) }, NewOutput: func() any { return new(%sOutput) }", op, op, op)
+		if o := g.Operations[op]; o.Path != "" {
+			fmt.Fprintf(b, ",\n\t\tMethod: %q, Path: %q, Status: %d, Root: %q, OutRoot: %q", o.Method, o.Path, o.Status, o.Input, o.Output)
+		}
+		b.WriteString("},\n")
 	}
 	b.WriteString("}\n\n// names holds every action of the service, with or without types, sorted.\nvar names = [...]string{\n")
 	names := slices.Clone(g.names)

@@ -24,7 +24,12 @@ type model struct {
 }
 
 // operation names the structures of an action; an empty name is an action without members.
-type operation struct{ Input, Output string }
+type operation struct {
+	Input, Output string
+
+	Method, Path string // REST: the request line, labels as {Member}
+	Status       int    // REST: of a successful answer
+}
 
 // apiError is a modelled error: the code on the wire and the HTTP status.
 type apiError struct {
@@ -46,6 +51,10 @@ type member struct {
 	Query                      string // ec2QueryName: the request key
 	XML                        string // xmlName
 	Required, Token, Sensitive bool
+
+	Label  bool   // REST: stands in the path
+	Param  string // REST: key in the query string
+	Header string // REST: name of the header
 }
 
 type members []member

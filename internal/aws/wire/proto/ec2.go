@@ -14,7 +14,7 @@ import (
 // lists in requests, answers without a Result element.
 var EC2 Protocol = ec2Protocol{}
 
-type ec2Protocol struct{}
+type ec2Protocol struct{ rpc }
 
 const xmlProlog = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 

@@ -18,7 +18,7 @@ import (
 // name of their shape.
 var JSON Protocol = jsonProtocol{}
 
-type jsonProtocol struct{}
+type jsonProtocol struct{ rpc }
 
 func (jsonProtocol) ContentType() string { return "application/x-amz-json-1.1" }
 

@@ -8,8 +8,9 @@
 // (query.go: sts, later iam, elbv2, autoscaling), which share form.go, decode.go
 // and encode.go for requests and xmlwrite.go and xmlread.go for answers; and JSON
 // (json.go: ssm, later route53resolver), which reads and writes both with
-// jsonread.go and jsonwrite.go. REST-XML (route53) will be restxml.go: a route
-// table in front, xmlread.go for bodies in, xmlwrite.go for bodies out.
+// jsonread.go and jsonwrite.go; and REST-XML (restxml.go: route53), with a table of
+// routes in front (restroute.go), restread.go for requests and xmlwrite.go and
+// xmlread.go for answers.
 //
 // Types describe themselves by struct tags (shape.go); a description is built when
 // a type is first seen, so that a process that serves three actions pays for three.
@@ -37,6 +38,9 @@ type API struct {
 	Names   []string              // names of all actions of the service, sorted
 	Enum    func(string) []string // values of an enum; nil: open
 	shapes  sync.Map              // reflect.Type → *shape
+
+	routing sync.Once // of routes, at the first request
+	routes  []route   // REST: sorted as they are tried
 }
 
 // Action is one operation of a service.
@@ -44,6 +48,12 @@ type Action struct {
 	Name      string
 	NewInput  func() any // *NameInput
 	NewOutput func() any // *NameOutput
+
+	// REST-XML: the request line, with labels as {Member}; the status of a
+	// successful answer; the root elements of the bodies.
+	Method, Path  string
+	Status        int
+	Root, OutRoot string
 }
 
 // Protocol is one of AWS's wire protocols.
@@ -64,16 +74,33 @@ type Protocol interface {
 	Spell(err *awserr.Error) *awserr.Error
 	// ContentType is that of both answers.
 	ContentType() string
+	// OutputHeader sets what a successful answer says in its header, and gives its
+	// status.
+	OutputHeader(h http.Header, a *API, action string, out any) int
 
+	// Target is the method, and the path with its query, of a request: the client's side.
+	Target(a *API, action string, in any) (method, path string)
 	// InputHeader sets what a request says in its header: the client's side.
 	InputHeader(h http.Header, a *API, action string)
 	// EncodeInput writes the body of a request.
 	EncodeInput(b *bytes.Buffer, a *API, action string, in any)
-	// DecodeOutput fills out (*ActionOutput) from an answer's body.
+	// DecodeOutput fills out (*ActionOutput) from an answer's body, and DecodeHeader
+	// from its header.
 	DecodeOutput(a *API, action string, body []byte, out any) error
+	DecodeHeader(a *API, h http.Header, out any)
 	// DecodeError reads an error answer; the result is never nil.
 	DecodeError(a *API, status int, body []byte) *awserr.Error
 }
+
+// rpc is what the protocols have in common that post to one path and say
+// everything in the body.
+type rpc struct{}
+
+func (rpc) OutputHeader(http.Header, *API, string, any) int { return http.StatusOK }
+
+func (rpc) Target(*API, string, any) (method, path string) { return http.MethodPost, "/" }
+
+func (rpc) DecodeHeader(*API, http.Header, any) {}
 
 // Lookup returns the action of that name if there are types for it.
 func (a *API) Lookup(name string) (*Action, bool) {

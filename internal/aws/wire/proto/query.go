@@ -15,7 +15,7 @@ import (
 // protocol"): list elements under "member", answers with a Result element.
 var Query Protocol = queryProtocol{}
 
-type queryProtocol struct{}
+type queryProtocol struct{ rpc }
 
 func (queryProtocol) ContentType() string { return "text/xml" }
 

@@ -28,8 +28,11 @@ const (
 type shape struct {
 	fields   []field
 	byQuery  map[string]*field // by request key
-	byXML    map[string]*field // by element name
+	byXML    map[string]*field // by element name; what travels outside the body is not there
+	byParam  map[string]*field // REST: by key in the query string
+	labels   map[string]*field // REST: by label in the path
 	required bool              // some member is
+	outside  bool              // REST: some member travels outside the body
 }
 
 // field describes one member, from its Go type and its tag. The words of a tag
@@ -44,7 +47,10 @@ type shape struct {
 //	min= max=     bounds of an integer
 //	len=MIN-MAX   bounds of a string in characters, MAX may be absent
 //	pattern=RE    RE2 for the whole string
-//	items=MIN-MAX bounds of a list in elements (JSON)
+//	items=MIN-MAX bounds of a list in elements (JSON, REST-XML)
+//	label         stands in the path (REST); the label is the field's name
+//	param=KEY     stands in the query string (REST)
+//	header=NAME   stands in the header (REST)
 type field struct {
 	name    string
 	index   int
@@ -57,6 +63,10 @@ type field struct {
 	closing string // </xml>
 	itemOn  string // <item>
 	itemOff string // </item>
+
+	label  bool
+	param  string
+	header string
 
 	enum     string
 	anycase  bool
@@ -111,6 +121,10 @@ func describe(t reflect.Type) *shape {
 		f.index = i
 		f.read(t.Field(i))
 		s.required = s.required || f.required
+		if f.elsewhere() {
+			s.away(f)
+			continue
+		}
 		for _, m := range []struct {
 			names map[string]*field
 			name  string
@@ -122,6 +136,26 @@ func describe(t reflect.Type) *shape {
 		}
 	}
 	return s
+}
+
+// elsewhere says whether the member travels outside the body.
+func (f *field) elsewhere() bool { return f.label || f.param != "" || f.header != "" }
+
+// away notes a member that travels outside the body.
+func (s *shape) away(f *field) {
+	s.outside = true
+	switch {
+	case f.label:
+		if s.labels == nil {
+			s.labels = map[string]*field{}
+		}
+		s.labels[f.name] = f
+	case f.param != "":
+		if s.byParam == nil {
+			s.byParam = map[string]*field{}
+		}
+		s.byParam[f.param] = f
+	}
 }
 
 func (f *field) read(sf reflect.StructField) {
@@ -187,6 +221,12 @@ func (f *field) word(word string) {
 		f.required = true
 	case "token":
 		f.token = true
+	case "label":
+		f.label = true
+	case "param":
+		f.param = value
+	case "header":
+		f.header = value
 	case "sensitive":
 		// For whoever logs a request; the codecs do not care.
 	default:

@@ -28,7 +28,7 @@ func (w *writer) members(v reflect.Value, s *shape, lists bool) {
 	for i := range s.fields {
 		f := &s.fields[i]
 		fv := v.Field(f.index)
-		if fv.IsNil() && !(lists && f.list) {
+		if fv.IsNil() && !(lists && f.list) || s.outside && f.elsewhere() {
 			continue
 		}
 		if f.list {

@@ -2,11 +2,11 @@
 // listed in actions.tsv, no documentation text. Run once per update of the model,
 // never by the build:
 //
-//   cd "$(mktemp -d)" && npm pack @aws-sdk/client-ec2 @aws-sdk/client-iam @aws-sdk/client-ssm @aws-sdk/client-sts
+//   cd "$(mktemp -d)" && npm pack @aws-sdk/client-ec2 @aws-sdk/client-iam @aws-sdk/client-route-53 @aws-sdk/client-ssm @aws-sdk/client-sts
 //   for f in *.tgz; do mkdir "${f%.tgz}"; tar xzf "$f" -C "${f%.tgz}"; done
 //   node export.mjs SERVICE PACKAGE_DIR GO_SDK_DIR MODEL_DIR
 //
-// SERVICE is ec2, iam, ssm or sts; PACKAGE_DIR the unpacked npm package (…/package);
+// SERVICE is ec2, iam, route53, ssm or sts; PACKAGE_DIR the unpacked npm package (…/package);
 // GO_SDK_DIR the output of `go list -m -f {{.Dir}} github.com/aws/aws-sdk-go-v2/service/SERVICE`,
 // or for a module that go.mod does not have, `go mod download -json …@latest`
 // (the npm package says "number" where AWS says integer, long, float or double:
@@ -27,6 +27,7 @@ if (!modelDir) {
 const protocols = {
   ec2: { protocol: "ec2", version: "2016-11-15", xmlns: "http://ec2.amazonaws.com/doc/2016-11-15/" },
   iam: { protocol: "query", version: "2010-05-08", xmlns: "https://iam.amazonaws.com/doc/2010-05-08/" },
+  route53: { protocol: "rest-xml", version: "2013-04-01", xmlns: "https://route53.amazonaws.com/doc/2013-04-01/" },
   ssm: { protocol: "json", version: "2014-11-06", target: "AmazonSSM" },
   sts: { protocol: "query", version: "2011-06-15", xmlns: "https://sts.amazonaws.com/doc/2011-06-15/" },
 };
@@ -98,7 +99,7 @@ const widths = { int32: "integer", int64: "long", float32: "float", float64: "do
 
 const STRING = 0, NUMBER = 1, BOOLEAN = 2, TIME = 4, BLOB = 21, LIST = 64, MAP = 128;
 const KIND_LIST = 1, KIND_MAP = 2, KIND_STRUCT = 3, KIND_UNION = 4, KIND_ERROR = -3, KIND_OPERATION = 9;
-const TRAIT_TOKEN = 4, TRAIT_SENSITIVE = 8;
+const TRAIT_LABEL = 1, TRAIT_TOKEN = 4, TRAIT_SENSITIVE = 8;
 
 const deref = (s) => (typeof s === "function" ? s() : s);
 
@@ -196,7 +197,10 @@ function structure(schema, goName) {
       if (traits.ec2QueryName) out.query = traits.ec2QueryName;
       if (traits.xmlName) out.xml = traits.xmlName;
       if (traits.idempotencyToken) out.token = true;
+      if (traits.httpQuery) out.param = traits.httpQuery;
+      if (traits.httpHeader) out.header = traits.httpHeader;
     } else if (typeof traits === "number") {
+      if (traits & TRAIT_LABEL) out.label = true;
       if (traits & TRAIT_TOKEN) out.token = true;
       if (traits & TRAIT_SENSITIVE) out.sensitive = true;
     }
@@ -223,13 +227,16 @@ for (const op of wanted.sort()) {
   if (!schema) throw new Error(`${service} has no operation ${op}`);
   const [input, output] = [deref(schema[4]), deref(schema[5])];
   const entry = (model.operations[op] = {});
+  if (model.protocol === "rest-xml") [entry.method, entry.path, entry.status] = schema[3].http;
   if (Array.isArray(input)) { entry.input = input[2]; structure(input, `${op}Input`); }
   if (Array.isArray(output)) { entry.output = output[2]; structure(output, `${op}Output`); }
 }
-// JSON services name an error as its shape, with status 400 or 500: the codes and
+// REST-XML services name an error as its shape, with a status of its own. JSON services name an error as its shape, with status 400 or 500: the codes and
 // statuses noted in their schema are those of a query protocol they once had.
 for (const s of model.protocol === "json" ? [] : Object.values(schemas)) {
-  if (Array.isArray(s) && s[0] === KIND_ERROR && s[3]?.awsQueryError) {
+  if (Array.isArray(s) && s[0] === KIND_ERROR && model.protocol === "rest-xml" && s[3]?.error) {
+    model.errors[s[2]] = { code: s[2], status: s[3].httpError ?? 400 };
+  } else if (Array.isArray(s) && s[0] === KIND_ERROR && s[3]?.awsQueryError) {
     const [code, status] = s[3].awsQueryError;
     model.errors[s[2]] = { code, status };
   }
