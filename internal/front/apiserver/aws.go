@@ -20,7 +20,7 @@ import (
 func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	id := w.Header().Get("x-amzn-RequestId")
-	svc := s.fallback(r.Header)
+	svc := s.fallback(r.Header, r.URL.Path)
 	defer s.rescue(r, id, func(err error) { s.fail(w, svc.API, id, "", err) })
 	if why := s.foreign(w, r); why != nil {
 		s.fail(w, svc.API, id, "", why)
@@ -64,13 +64,18 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	}
 	var body bytes.Buffer
 	svc.API.Protocol.EncodeOutput(&body, svc.API, action, id, out)
-	s.send(w, svc.API, http.StatusOK, &body)
+	s.send(w, svc.API, svc.API.Protocol.OutputHeader(w.Header(), svc.API, action, out), &body)
 	s.cfg.Log.Debug("served", "service", svc.API.Service, "action", action, "region", caller.Region, "account", caller.Account, "request", id, "took", time.Since(start))
 }
 
 // fallback is the service in whose protocol a request is refused that is for
 // none: the caller cannot read another's.
-func (s *Server) fallback(h http.Header) Service {
+func (s *Server) fallback(h http.Header, path string) Service {
+	for _, svc := range s.cfg.Services {
+		if svc.API.HasPath(path) {
+			return svc
+		}
+	}
 	if target := h.Get(proto.TargetHeader); target != "" {
 		name, _, _ := strings.Cut(target, ".")
 		other := -1
@@ -89,10 +94,10 @@ func (s *Server) fallback(h http.Header) Service {
 	return s.cfg.Services[0]
 }
 
-// route finds the service by the signature's scope; unsigned requests by
-// X-Amz-Target, else by Version and Action.
+// route finds the service by the signature's scope; unsigned requests by their
+// path, by X-Amz-Target, else by Version and Action.
 func (s *Server) route(req *proto.Request) (Service, sigv4.Credential, error) {
-	fallback := s.fallback(req.Header)
+	fallback := s.fallback(req.Header, req.Path)
 	cred, err := sigv4.Parse(req.Header, req.RawQuery)
 	if err != nil {
 		return fallback, cred, err
@@ -105,7 +110,7 @@ func (s *Server) route(req *proto.Request) (Service, sigv4.Credential, error) {
 	if cred.Service != "" {
 		return fallback, cred, awserr.New("InvalidAction", "The service %s is not offered at this endpoint.", awserr.Clip(cred.Service))
 	}
-	if fallback.API.Target != "" {
+	if fallback.API.Target != "" || fallback.API.HasPath(req.Path) {
 		return fallback, cred, nil // whose Action says whether it is meant
 	}
 	form, err := req.Form()

@@ -18,7 +18,23 @@ const maxPath = 16
 
 // idPrefixes are the segments that an id may bring along: clients send the ids
 // they were given, "/hostedzone/Z…" as well as "Z…".
-var idPrefixes = [...]string{"hostedzone", "change", "delegationset", "healthcheck"}
+var idPrefixes = [...]string{"hostedzone", "change", "delegationset"}
+
+// prefixed says whether a label's id may have a prefix.
+func prefixed(label string) bool {
+	switch label {
+	case "Id", "HostedZoneId", "DelegationSetId", "ResourceId":
+		return true
+	}
+	return false
+}
+
+// HasPath says whether a path is of the service: "/2013-04-01/…". Services of other
+// protocols have none.
+func (a *API) HasPath(path string) bool {
+	version, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return a.Protocol == RESTXML && version == a.Version
+}
 
 // routeTo finds the action whose method and path a request has, and the values
 // of its labels, not yet checked. A path may end with a slash.
@@ -66,7 +82,8 @@ func (r *route) match(path []string) (map[string]string, bool) {
 	var labels map[string]string
 	for _, want := range r.segments {
 		label, isLabel := strings.CutPrefix(want, "{")
-		if isLabel {
+		label = strings.TrimSuffix(label, "}")
+		if isLabel && prefixed(label) {
 			path = withoutPrefix(path)
 		}
 		if len(path) == 0 {
@@ -87,7 +104,10 @@ func (r *route) match(path []string) (map[string]string, bool) {
 		if labels == nil {
 			labels = map[string]string{}
 		}
-		labels[strings.TrimSuffix(label, "}")] = bareID(value)
+		if prefixed(label) {
+			value = bareID(value)
+		}
+		labels[label] = value
 	}
 	return labels, len(path) == 0
 }

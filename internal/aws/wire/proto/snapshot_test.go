@@ -12,6 +12,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/aws/wire/proto"
+	"github.com/localvpc/localvpc/internal/aws/wire/route53"
 	"github.com/localvpc/localvpc/internal/aws/wire/ssm"
 	"github.com/localvpc/localvpc/internal/aws/wire/sts"
 )
@@ -118,7 +119,7 @@ func TestTypesDescribeThemselves(t *testing.T) {
 			walk(typ.Field(i).Type)
 		}
 	}
-	for _, api := range []*proto.API{ec2.API, ssm.API, sts.API} {
+	for _, api := range []*proto.API{ec2.API, route53.API, ssm.API, sts.API} {
 		for i := range api.Actions {
 			walk(reflect.TypeOf(api.Actions[i].NewInput()))
 			walk(reflect.TypeOf(api.Actions[i].NewOutput()))
