@@ -140,6 +140,16 @@ func Taken(r state.Reader, a netip.Addr) bool {
 	return false
 }
 
+// Free says whether an address of the pool can be had.
+func Free(r state.Reader, a netip.Addr) bool {
+	for _, p := range Pool(r) {
+		if p.Contains(a) && usable(p, a) && !Taken(r, a) {
+			return true
+		}
+	}
+	return false
+}
+
 // tries bounds how many random addresses are tried before the pool is walked.
 const tries = 32
 

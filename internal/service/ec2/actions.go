@@ -8,5 +8,5 @@ import (
 
 // Actions lists every action that is served, once.
 func (s *Service) Actions() []service.Action {
-	return slices.Concat(s.networkActions(), s.groupActions(), s.instanceActions())
+	return slices.Concat(s.networkActions(), s.addressActions(), s.groupActions(), s.instanceActions())
 }

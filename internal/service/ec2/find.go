@@ -70,6 +70,16 @@ var (
 		notFound: "InvalidNetworkAclID.NotFound", malformed: "InvalidNetworkAclId.Malformed",
 		set: "networkAclIdSet",
 	}
+	internetGatewayKind = kind[state.InternetGateway]{
+		table: state.InternetGateways, prefix: "igw", resource: "internet-gateway", noun: "internetGateway",
+		notFound: "InvalidInternetGatewayID.NotFound", malformed: "InvalidInternetGatewayId.Malformed",
+		set: "internetGatewayIdSet",
+	}
+	addressKind = kind[state.Address]{
+		table: state.Addresses, prefix: "eipalloc", resource: "elastic-ip", noun: "allocation",
+		notFound: "InvalidAllocationID.NotFound", malformed: "InvalidAllocationID.Malformed",
+		set: "allocationIdSet",
+	}
 	imageKind = kind[state.Image]{
 		table: state.Images, prefix: "ami", resource: "image", noun: "image",
 		notFound: "InvalidAMIID.NotFound", malformed: "InvalidAMIID.Malformed",
@@ -116,6 +126,9 @@ func networkInterface(r state.Reader, c authz.Caller, id string) (*state.Network
 }
 func dhcpOptions(r state.Reader, c authz.Caller, id string) (*state.DhcpOptions, error) {
 	return dhcpOptionsKind.find(r, c, id)
+}
+func internetGateway(r state.Reader, c authz.Caller, id string) (*state.InternetGateway, error) {
+	return internetGatewayKind.find(r, c, id)
 }
 func instance(r state.Reader, c authz.Caller, id string) (*state.Instance, error) {
 	return instanceKind.find(r, c, id)

@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"net/netip"
 	"strings"
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
@@ -44,56 +43,6 @@ func unknownIDs(ids []string, prefix, malformed, notFound, text, many string) er
 		text = many
 	}
 	return awserr.New(notFound, text, awserr.Clip(strings.Join(ids, ", ")))
-}
-
-// DescribeInternetGateways finds none.
-func (s *Service) DescribeInternetGateways(_ state.Reader, c authz.Caller, in *api.DescribeInternetGatewaysInput) (*api.DescribeInternetGatewaysOutput, error) {
-	if err := nothing("DescribeInternetGateways", c, in.Filters, in.MaxResults, in.NextToken,
-		"attachment.state", "attachment.vpc-id", "internet-gateway-id", "owner-id"); err != nil {
-		return nil, err
-	}
-	if err := unknownIDs(in.InternetGatewayIds, "igw", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound",
-		"The internetGateway ID '%s' does not exist", "The internetGateway IDs '%s' do not exist"); err != nil {
-		return nil, err
-	}
-	return &api.DescribeInternetGatewaysOutput{InternetGateways: []api.InternetGateway{}}, nil
-}
-
-// DescribeAddresses finds no Elastic IP addresses.
-func (s *Service) DescribeAddresses(_ state.Reader, c authz.Caller, in *api.DescribeAddressesInput) (*api.DescribeAddressesOutput, error) {
-	if err := nothing("DescribeAddresses", c, in.Filters, nil, nil,
-		"allocation-id", "association-id", "domain", "instance-id", "network-border-group", "network-interface-id",
-		"network-interface-owner-id", "private-ip-address", "public-ip"); err != nil {
-		return nil, err
-	}
-	for _, text := range in.PublicIps {
-		if _, err := netip.ParseAddr(text); err != nil {
-			return nil, awserr.InvalidParameterValue("publicIp", text, "Invalid IPv4 address.")
-		}
-	}
-	if len(in.PublicIps) > 0 {
-		return nil, awserr.New("InvalidAddress.NotFound", "Address '%s' not found.", awserr.Clip(strings.Join(in.PublicIps, ", ")))
-	}
-	if err := unknownAllocations(in.AllocationIds); err != nil {
-		return nil, err
-	}
-	return &api.DescribeAddressesOutput{Addresses: []api.Address{}}, nil
-}
-
-// DescribeAddressesAttribute finds no Elastic IP addresses.
-func (s *Service) DescribeAddressesAttribute(_ state.Reader, c authz.Caller, in *api.DescribeAddressesAttributeInput) (*api.DescribeAddressesAttributeOutput, error) {
-	if err := nothing("DescribeAddressesAttribute", c, nil, in.MaxResults, in.NextToken); err != nil {
-		return nil, err
-	}
-	if err := unknownAllocations(in.AllocationIds); err != nil {
-		return nil, err
-	}
-	return &api.DescribeAddressesAttributeOutput{Addresses: []api.AddressAttribute{}}, nil
-}
-
-func unknownAllocations(ids []string) error {
-	return unknownIDs(ids, "eipalloc", "InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound",
-		"The allocation ID '%s' does not exist", "The allocation IDs '%s' do not exist")
 }
 
 // DescribePrefixLists finds no lists of AWS's services: no service has an

@@ -8,6 +8,7 @@ import (
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/base/catalog"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -17,7 +18,8 @@ type nic struct {
 	subnet   *state.Subnet
 	existing *state.NetworkInterface // nil: a new one
 	spec     interfaceSpec
-	deleted  bool // with the instance
+	deleted  bool  // with the instance
+	public   *bool // whether it gets a public address; nil: as the subnet says
 }
 
 // launchNetwork reads the network of a launch in its two forms, interfaces or
@@ -156,6 +158,9 @@ func interfaceForm(r state.Reader, c authz.Caller, in *api.RunInstancesInput, mo
 			return nil, err
 		}
 		devices[*e.DeviceIndex] = true
+		if err := refusePublic(&e, len(in.NetworkInterfaces)); err != nil {
+			return nil, err
+		}
 		if err := refuseInterface(&e); err != nil {
 			return nil, err
 		}
@@ -186,13 +191,30 @@ func interfaceForm(r state.Reader, c authz.Caller, in *api.RunInstancesInput, mo
 	return nics, nil
 }
 
+// refusePublic says why an interface cannot be told whether it gets a public
+// address: it must be new, at index 0 and the only one (EC2 API Reference,
+// InstanceNetworkInterfaceSpecification).
+func refusePublic(e *api.InstanceNetworkInterfaceSpecification, count int) error {
+	switch {
+	case e.AssociatePublicIpAddress == nil:
+		return nil
+	case e.NetworkInterfaceId != nil:
+		return awserr.InvalidParameterCombination("A network interface may not specify both a network interface ID and associatePublicIPAddress")
+	case count > 1:
+		return awserr.InvalidParameterCombination("The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces.")
+	case *e.DeviceIndex != 0:
+		return awserr.InvalidParameterCombination("The associatePublicIPAddress parameter can only be specified for the network interface with DeviceIndex 0.")
+	}
+	return nil
+}
+
 // refuseInterface says what an interface cannot have yet.
 func refuseInterface(e *api.InstanceNetworkInterfaceSpecification) error {
 	for _, no := range []struct {
 		asked bool
 		what  string
 	}{
-		{val(e.AssociatePublicIpAddress) || val(e.AssociateCarrierIpAddress), "Public addresses for instances (AssociatePublicIpAddress)"},
+		{val(e.AssociateCarrierIpAddress), "Carrier addresses (AssociateCarrierIpAddress)"},
 		{val(e.Ipv6AddressCount) > 0 || len(e.Ipv6Addresses) > 0 || val(e.PrimaryIpv6), "IPv6 addresses"},
 		{len(e.Ipv4Prefixes)+len(e.Ipv6Prefixes) > 0 || val(e.Ipv4PrefixCount) > 0 || val(e.Ipv6PrefixCount) > 0, "Delegated prefixes"},
 		{val(e.InterfaceType) != "" && *e.InterfaceType != "interface", "Interface types other than interface"},
@@ -249,7 +271,7 @@ func freshInterface(r state.Reader, c authz.Caller, in *api.RunInstancesInput, e
 	if err != nil {
 		return nic{}, err
 	}
-	n := nic{subnet: sub, deleted: e.DeleteOnTermination == nil || *e.DeleteOnTermination,
+	n := nic{subnet: sub, deleted: e.DeleteOnTermination == nil || *e.DeleteOnTermination, public: e.AssociatePublicIpAddress,
 		spec: interfaceSpec{Description: val(e.Description), Groups: slices.Clone(e.Groups)}}
 	if err := checkInterfaceDescription(n.spec.Description); err != nil {
 		return n, err
@@ -317,18 +339,29 @@ func (s *Service) plug(tx *state.Tx, c authz.Caller, l *launch, i *state.Instanc
 		} else {
 			spec := want.spec
 			spec.Attachment, spec.Tags = a, l.eniTags
+			spec.AutoPublic = len(l.nics) == 1 && want.public == nil && want.subnet.MapPublicIpOnLaunch || val(want.public)
 			var err error
 			if n, err = s.newInterface(tx, c, want.subnet, spec); err != nil {
-				for _, m := range made {
-					state.NetworkInterfaces.Delete(tx, m.Key)
-				}
+				unplug(tx, made)
 				return nil, err
 			}
 			made = append(made, n)
+			if n.AutoPublic {
+				if n, err = publicip.Assign(tx, n); err != nil {
+					unplug(tx, made)
+					return nil, noCapacity(err)
+				}
+			}
 		}
 		if primary == nil {
 			primary = n
 		}
 	}
 	return primary, nil
+}
+
+func unplug(tx *state.Tx, made []*state.NetworkInterface) {
+	for _, n := range made {
+		publicip.Delete(tx, n)
+	}
 }

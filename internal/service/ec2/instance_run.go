@@ -44,7 +44,7 @@ func (s *Service) RunInstances(tx *state.Tx, c authz.Caller, in *api.RunInstance
 	var made []*state.Instance
 	for n := range most {
 		i, err := s.runOne(tx, c, l, n)
-		if err != nil && n >= least && awserr.Is(err, "InsufficientFreeAddressesInSubnet", "NetworkInterfaceLimitExceeded") {
+		if err != nil && n >= least && awserr.Is(err, "InsufficientFreeAddressesInSubnet", "NetworkInterfaceLimitExceeded", "InsufficientAddressCapacity") {
 			break
 		}
 		if err != nil {

@@ -170,7 +170,7 @@ func TestRunInstancesWithInterfaces(t *testing.T) {
 		in.NetworkInterfaces = []api.InstanceNetworkInterfaceSpecification{
 			{DeviceIndex: ptr(int32(2)), NetworkInterfaceId: &existing},
 			{DeviceIndex: ptr(int32(1)), SubnetId: &other, SecondaryPrivateIpAddressCount: ptr(int32(2)), DeleteOnTermination: ptr(false)},
-			{DeviceIndex: ptr(int32(0)), SubnetId: &l.subnetID, Groups: []string{group}, Description: ptr("front"), AssociatePublicIpAddress: ptr(false),
+			{DeviceIndex: ptr(int32(0)), SubnetId: &l.subnetID, Groups: []string{group}, Description: ptr("front"),
 				PrivateIpAddresses: []api.PrivateIpAddressSpecification{{PrivateIpAddress: ptr("10.0.1.20")}, {PrivateIpAddress: ptr("10.0.1.10"), Primary: ptr(true)}}},
 		}
 	})
@@ -232,6 +232,8 @@ func TestRunInstancesRefuses(t *testing.T) {
 		return func(r in) { r.SubnetId, r.NetworkInterfaces = nil, list }
 	}
 	primary := api.InstanceNetworkInterfaceSpecification{DeviceIndex: zero, SubnetId: &l.subnetID}
+	public := primary
+	public.AssociatePublicIpAddress = ptr(true)
 	also := func(change func(*api.InstanceNetworkInterfaceSpecification)) func(in) {
 		e := primary
 		change(&e)
@@ -331,7 +333,10 @@ func TestRunInstancesRefuses(t *testing.T) {
 		"negative index":         {also(func(e *api.InstanceNetworkInterfaceSpecification) { e.DeviceIndex = ptr(int32(-1)) }), "InvalidParameterValue", "-1"},
 		"no index 0":             {also(func(e *api.InstanceNetworkInterfaceSpecification) { e.DeviceIndex = one }), "UnsupportedOperation", "you must include a device at index 0."},
 		"neither subnet nor id":  {with(api.InstanceNetworkInterfaceSpecification{DeviceIndex: zero}), "InvalidParameterValue", "either a subnet or a network interface ID"},
-		"public address":         {also(func(e *api.InstanceNetworkInterfaceSpecification) { e.AssociatePublicIpAddress = ptr(true) }), "UnsupportedOperation", "AssociatePublicIpAddress"},
+		"public address, two":    {with(public, api.InstanceNetworkInterfaceSpecification{DeviceIndex: one, SubnetId: &l.subnetID}), "InvalidParameterCombination", "cannot be specified when launching with multiple network interfaces"},
+		"public address, taken":  {with(api.InstanceNetworkInterfaceSpecification{DeviceIndex: zero, NetworkInterfaceId: &spare, AssociatePublicIpAddress: ptr(true)}), "InvalidParameterCombination", "both a network interface ID and associatePublicIPAddress"},
+		"public address, index":  {with(api.InstanceNetworkInterfaceSpecification{DeviceIndex: one, SubnetId: &l.subnetID, AssociatePublicIpAddress: ptr(true)}), "InvalidParameterCombination", "DeviceIndex 0"},
+		"carrier address":        {also(func(e *api.InstanceNetworkInterfaceSpecification) { e.AssociateCarrierIpAddress = ptr(true) }), "UnsupportedOperation", "Carrier"},
 		"EFA":                    {also(func(e *api.InstanceNetworkInterfaceSpecification) { e.InterfaceType = ptr("efa") }), "UnsupportedOperation", "Interface types"},
 		"second card":            {also(func(e *api.InstanceNetworkInterfaceSpecification) { e.NetworkCardIndex = one }), "UnsupportedOperation", "network cards"},
 		"long description":       {also(func(e *api.InstanceNetworkInterfaceSpecification) { e.Description = ptr(strings.Repeat("x", 256)) }), "InvalidParameterValue", "description"},

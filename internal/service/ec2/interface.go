@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -9,6 +8,7 @@ import (
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
 	"github.com/localvpc/localvpc/internal/decide/dnsview"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -218,7 +218,8 @@ func apiAssociation(r state.Reader, n *state.NetworkInterface, a state.PrivateAd
 	return out
 }
 
-// DeleteNetworkInterface removes an interface that is attached to nothing.
+// DeleteNetworkInterface removes an interface that is attached to nothing. Its
+// Elastic IPs stay allocated (EC2 User Guide, "Delete a network interface").
 func (s *Service) DeleteNetworkInterface(tx *state.Tx, c authz.Caller, in *api.DeleteNetworkInterfaceInput) (*api.DeleteNetworkInterfaceOutput, error) {
 	n, err := networkInterface(tx, c, val(in.NetworkInterfaceId))
 	if err != nil {
@@ -230,10 +231,7 @@ func (s *Service) DeleteNetworkInterface(tx *state.Tx, c authz.Caller, in *api.D
 	if n.Attachment != nil {
 		return nil, awserr.New("InvalidParameterValue", "Network interface '%s' is currently in use.", n.ID)
 	}
-	if slices.ContainsFunc(n.Addresses, func(a state.PrivateAddress) bool { return a.AssociationID != "" }) {
-		return nil, awserr.New("InvalidParameterValue", "Network interface '%s' is currently in use: disassociate its Elastic IP address first.", n.ID)
-	}
-	state.NetworkInterfaces.Delete(tx, n.Key)
+	publicip.Delete(tx, n)
 	return &api.DeleteNetworkInterfaceOutput{}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -77,9 +78,13 @@ func (s *Service) AssignPrivateIpAddresses(tx *state.Tx, c authz.Caller, in *api
 		return nil, err
 	}
 	for _, other := range others {
-		state.NetworkInterfaces.Put(tx, other)
+		before, err := networkInterface(tx, c, other.ID)
+		if err != nil {
+			return nil, err
+		}
+		publicip.Readdress(tx, before, other, wanted...)
 	}
-	state.NetworkInterfaces.Put(tx, &n)
+	publicip.Readdress(tx, old, &n)
 	out := &api.AssignPrivateIpAddressesOutput{NetworkInterfaceId: ptr(n.ID)}
 	for _, a := range n.Addresses {
 		if slices.Contains(wanted, a.Addr) || !has(old, a.Addr) {
@@ -197,7 +202,8 @@ func roomFor(r state.Reader, old, n *state.NetworkInterface) error {
 	return nil
 }
 
-// UnassignPrivateIpAddresses takes secondary addresses from an interface.
+// UnassignPrivateIpAddresses takes secondary addresses from an interface. Elastic
+// IPs that stood for them stay allocated.
 func (s *Service) UnassignPrivateIpAddresses(tx *state.Tx, c authz.Caller, in *api.UnassignPrivateIpAddressesInput) (*api.UnassignPrivateIpAddressesOutput, error) {
 	if in.NetworkInterfaceId == nil {
 		return nil, awserr.MissingParameter("networkInterfaceId")
@@ -229,6 +235,6 @@ func (s *Service) UnassignPrivateIpAddresses(tx *state.Tx, c authz.Caller, in *a
 	}
 	n := *old
 	n.Addresses = slices.DeleteFunc(slices.Clone(old.Addresses), func(p state.PrivateAddress) bool { return slices.Contains(leaving, p.Addr) })
-	state.NetworkInterfaces.Put(tx, &n)
+	publicip.Readdress(tx, old, &n)
 	return &api.UnassignPrivateIpAddressesOutput{}, nil
 }

@@ -4,6 +4,7 @@ import (
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -24,7 +25,7 @@ func (s *Service) DescribeNetworkInterfaceAttribute(r state.Reader, c authz.Call
 	case "attachment":
 		out.Attachment = apiAttachment(n.Attachment)
 	case "associatePublicIpAddress":
-		out.AssociatePublicIpAddress = ptr(false)
+		out.AssociatePublicIpAddress = ptr(n.AutoPublic)
 	default:
 		return nil, awserr.InvalidParameterValue("attribute", name, "Unknown attribute.")
 	}
@@ -39,11 +40,11 @@ func (s *Service) ModifyNetworkInterfaceAttribute(tx *state.Tx, c authz.Caller, 
 	}
 	switch {
 	case in.EnaSrdSpecification != nil, in.ConnectionTrackingSpecification != nil, in.EnablePrimaryIpv6 != nil,
-		in.AssociatePublicIpAddress != nil, len(in.AssociatedSubnetIds) > 0:
-		return nil, awserr.New("UnsupportedOperation", "localvpc changes the description, groups and attachment of interfaces; other attributes are not supported yet.")
+		len(in.AssociatedSubnetIds) > 0:
+		return nil, awserr.New("UnsupportedOperation", "localvpc changes the description, groups, attachment and public address of interfaces; other attributes are not supported yet.")
 	}
 	name, err := oneAttribute(
-		attribute{"attachment", in.Attachment != nil}, attribute{"description", in.Description != nil},
+		attribute{"attachment", in.Attachment != nil}, attribute{"description", in.Description != nil}, attribute{"associatePublicIpAddress", in.AssociatePublicIpAddress != nil},
 		attribute{"groupSet", len(in.Groups) > 0}, attribute{"sourceDestCheck", in.SourceDestCheck != nil})
 	if err != nil {
 		return nil, err
@@ -69,12 +70,30 @@ func (s *Service) ModifyNetworkInterfaceAttribute(tx *state.Tx, c authz.Caller, 
 		}
 	case "attachment":
 		n.Attachment, err = changeAttachment(old.Attachment, in.Attachment)
+	case "associatePublicIpAddress":
+		return &api.ModifyNetworkInterfaceAttributeOutput{}, setAutoPublic(tx, old, *in.AssociatePublicIpAddress)
 	}
 	if err != nil {
 		return nil, err
 	}
 	state.NetworkInterfaces.Put(tx, &n)
 	return &api.ModifyNetworkInterfaceAttributeOutput{}, nil
+}
+
+// setAutoPublic says whether an interface, while it is the primary one of an
+// instance, is to have a public address that is assigned; it takes effect at once.
+func setAutoPublic(tx *state.Tx, old *state.NetworkInterface, on bool) error {
+	n := *old
+	n.AutoPublic = on
+	state.NetworkInterfaces.Put(tx, &n)
+	if !on {
+		publicip.GiveUp(tx, &n)
+		return nil
+	}
+	if _, err := publicip.Renew(tx, &n); err != nil {
+		return noCapacity(err)
+	}
+	return nil
 }
 
 // changeAttachment gives the attachment with what a request changes of it.

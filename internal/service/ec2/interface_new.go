@@ -25,6 +25,7 @@ type interfaceSpec struct {
 	Requester      string       // the service of AWS's that makes and keeps the interface: it is in no group, and forwards for others
 	Tags           state.Tags
 	Attachment     *state.Attachment // nil: the interface is available
+	AutoPublic     bool              // it is to have a public address
 }
 
 // AWS's own services attach their interfaces to machines that nobody sees: the
@@ -67,7 +68,7 @@ func (s *Service) newInterface(tx *state.Tx, c authz.Caller, sub *state.Subnet, 
 		AvailabilityZone: sub.AvailabilityZone, AvailabilityZoneID: sub.AvailabilityZoneID,
 		Description: spec.Description, InterfaceType: spec.InterfaceType,
 		MAC: mac, Groups: groups, SourceDestCheck: true,
-		Status: "available", Attachment: spec.Attachment,
+		Status: "available", Attachment: spec.Attachment, AutoPublic: spec.AutoPublic,
 	}
 	n.Tags = spec.Tags
 	if n.InterfaceType == "" {

@@ -348,7 +348,7 @@ func TestNetworkInterfaceAttributes(t *testing.T) {
 		"no change":          {api.ModifyNetworkInterfaceAttributeInput{Attachment: &api.NetworkInterfaceAttachmentChanges{AttachmentId: &attachment}}, "MissingParameter", "deleteOnTermination"},
 		"other attachment":   {api.ModifyNetworkInterfaceAttributeInput{Attachment: &api.NetworkInterfaceAttachmentChanges{AttachmentId: ptr("eni-attach-0123456789abcdef0"), DeleteOnTermination: ptr(true)}}, "InvalidAttachmentID.NotFound", "eni-attach-0123456789abcdef0"},
 		"ENA queues":         {api.ModifyNetworkInterfaceAttributeInput{Attachment: &api.NetworkInterfaceAttachmentChanges{AttachmentId: &attachment, EnaQueueCount: ptr(int32(1))}}, "UnsupportedOperation", "ENA"},
-		"public address":     {api.ModifyNetworkInterfaceAttributeInput{AssociatePublicIpAddress: ptr(true)}, "UnsupportedOperation", "not supported"},
+		"primary IPv6":       {api.ModifyNetworkInterfaceAttributeInput{EnablePrimaryIpv6: ptr(true)}, "UnsupportedOperation", "not supported"},
 		"unknown":            {api.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: ptr("eni-0123456789abcdef0"), Groups: []string{web}}, "InvalidNetworkInterfaceID.NotFound", "eni-0123456789abcdef0"},
 		"malformed":          {api.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: ptr("x"), Groups: []string{web}}, "InvalidNetworkInterfaceId.Malformed", "x"},
 	} {

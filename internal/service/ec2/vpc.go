@@ -191,6 +191,9 @@ func vpcInUse(r state.Reader, v *state.Vpc) bool {
 	for range state.NetworkInterfaces.By(r, state.ByVpc, v.ID) {
 		return true
 	}
+	if _, ok := gatewayOf(r, v.Key); ok {
+		return true
+	}
 	for g := range state.SecurityGroups.By(r, state.ByVpc, v.ID) {
 		if !g.IsDefault() {
 			return true

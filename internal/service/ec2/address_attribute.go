@@ -1,0 +1,91 @@
+package ec2
+
+import (
+	"slices"
+	"strings"
+
+	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/base/awserr"
+	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/decide/dnsview"
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// DescribeAddressesAttribute lists Elastic IPs with the domain names that their
+// reverse lookups answer, where these were set.
+func (s *Service) DescribeAddressesAttribute(r state.Reader, c authz.Caller, in *api.DescribeAddressesAttributeInput) (*api.DescribeAddressesAttributeOutput, error) {
+	rows, next, err := addressKind.describe(r, c, query[state.Address]{
+		action: "DescribeAddressesAttribute", ids: in.AllocationIds, max: in.MaxResults, token: in.NextToken,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &api.DescribeAddressesAttributeOutput{NextToken: next, Addresses: []api.AddressAttribute{}}
+	for _, a := range rows {
+		out.Addresses = append(out.Addresses, apiAddressAttribute(a))
+	}
+	return out, nil
+}
+
+// ModifyAddressAttribute sets the domain name that the reverse lookup of an
+// Elastic IP answers. (AWS asks besides that the name leads to the address;
+// there are no public names yet that could.)
+func (s *Service) ModifyAddressAttribute(tx *state.Tx, c authz.Caller, in *api.ModifyAddressAttributeInput) (*api.ModifyAddressAttributeOutput, error) {
+	if in.DomainName == nil {
+		return nil, awserr.MissingParameter("DomainName")
+	}
+	if !pointable(*in.DomainName) {
+		return nil, awserr.InvalidParameterValue("domainName", *in.DomainName, "The domain name is not valid.")
+	}
+	a, err := setPointer(tx, c, val(in.AllocationId), strings.TrimSuffix(strings.ToLower(*in.DomainName), ".")+".")
+	if err != nil {
+		return nil, err
+	}
+	return &api.ModifyAddressAttributeOutput{Address: ptr(apiAddressAttribute(a))}, nil
+}
+
+// ResetAddressAttribute takes the domain name back: the reverse lookup answers
+// the name that Amazon gives the address.
+func (s *Service) ResetAddressAttribute(tx *state.Tx, c authz.Caller, in *api.ResetAddressAttributeInput) (*api.ResetAddressAttributeOutput, error) {
+	a, err := setPointer(tx, c, val(in.AllocationId), "")
+	if err != nil {
+		return nil, err
+	}
+	return &api.ResetAddressAttributeOutput{Address: ptr(apiAddressAttribute(a))}, nil
+}
+
+func setPointer(tx *state.Tx, c authz.Caller, id, name string) (*state.Address, error) {
+	old, err := addressKind.find(tx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	if old.Managed != "" {
+		return nil, notPermitted()
+	}
+	a := *old
+	if a.PtrRecord = name; a.PtrRecord != old.PtrRecord {
+		state.Addresses.Put(tx, &a)
+	}
+	return &a, nil
+}
+
+// pointable says whether a name is that of a host in some domain: two labels at
+// least, of letters, digits and hyphens that do not stand at their ends (RFC
+// 1123 section 2.1).
+func pointable(name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	if _, err := dnsview.ParseName(name); err != nil {
+		return false
+	}
+	labels := strings.Split(name, ".")
+	return len(labels) > 1 && !slices.ContainsFunc(labels, func(l string) bool {
+		return l == "" || l[0] == '-' || l[len(l)-1] == '-' || strings.ContainsFunc(l, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
+		})
+	})
+}
+
+// apiAddressAttribute: a change is in force at once, so none is ever pending.
+func apiAddressAttribute(a *state.Address) api.AddressAttribute {
+	return api.AddressAttribute{AllocationId: ptr(a.ID), PublicIp: addrText(a.PublicIP), PtrRecord: opt(a.PtrRecord)}
+}
