@@ -46,6 +46,15 @@ func (t *Table[T]) All(r Reader) iter.Seq[*T] { return t.walk(r, "id") }
 // By walks the rows that an index holds under a key, in the order of their ids.
 func (t *Table[T]) By(r Reader, index, key string) iter.Seq[*T] { return t.walk(r, index, key) }
 
+// From walks the rows from a key on, in the order of account, Region and id, to
+// the end of the table.
+func (t *Table[T]) From(r Reader, k Key) iter.Seq[*T] { return t.lowerBound(r, "id", k) }
+
+// ByFrom walks the rows from a key of an index on, in the order of its keys.
+func (t *Table[T]) ByFrom(r Reader, index, key string) iter.Seq[*T] {
+	return t.lowerBound(r, index, key)
+}
+
 // Len counts all rows.
 func (t *Table[T]) Len(r Reader) int {
 	n := 0
@@ -58,6 +67,20 @@ func (t *Table[T]) Len(r Reader) int {
 func (t *Table[T]) walk(r Reader, index string, args ...any) iter.Seq[*T] {
 	return func(yield func(*T) bool) {
 		rows, err := r.read().Get(t.name, index, args...)
+		if err != nil {
+			panic(fmt.Sprintf("state: table %s index %s: %v", t.name, index, err))
+		}
+		for row := rows.Next(); row != nil; row = rows.Next() {
+			if !yield(row.(*T)) {
+				return
+			}
+		}
+	}
+}
+
+func (t *Table[T]) lowerBound(r Reader, index string, arg any) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		rows, err := r.read().LowerBound(t.name, index, arg)
 		if err != nil {
 			panic(fmt.Sprintf("state: table %s index %s: %v", t.name, index, err))
 		}

@@ -5,6 +5,7 @@ var tables = []table{
 	Vpcs, Subnets, SecurityGroups, SecurityGroupRules, NetworkInterfaces, DhcpOptionSets,
 	RouteTables, NetworkAcls, Images, KeyPairs, Instances, Volumes, ClientTokens, Settings,
 	InternetGateways, Addresses, NatGateways, PrefixLists, Hosts, ServiceQuotas, QuotaChanges,
+	HostedZones, RecordSets, DelegationSets, CallerReferences, DnsChanges, HealthChecks, QueryLoggingConfigs, CidrCollections,
 }
 
 // Names of indexes that several tables have.
@@ -25,6 +26,14 @@ const (
 	ByAssociation = "association" // Addresses: by association id
 	ByRouteTarget = "target"      // RouteTables: by the id of a route's target or prefix list
 	ByPrefixList  = "prefix-list" // SecurityGroupRules: by the list that a rule refers to
+
+	ByName          = "name"           // HostedZones: by name, over all accounts
+	ByReversed      = "reversed"       // HostedZones: Reversed(account, reversed name)
+	ByVpcName       = "vpc-name"       // HostedZones: VpcName(vpc, name)
+	ByZone          = "zone"           // by the hosted zone that something belongs to
+	ByDelegationSet = "delegation-set" // HostedZones: by the reusable delegation set
+	ByHealthCheck   = "health-check"   // RecordSets: by their health check; HealthChecks: by their children
+	ByCollection    = "collection"     // RecordSets: by CIDR collection, a blank and location
 
 	ByParameter = "parameter" // Images: the name of an SSM public parameter
 )
