@@ -29,6 +29,8 @@ type everything struct {
 	Raws    [][]byte
 	Inner   *everything
 	Inners  []everything
+	Words   map[string]string
+	Counts  map[string]int32
 }
 
 var allKinds = &proto.API{Service: "test", Target: "Test", Protocol: proto.JSON, Actions: []proto.Action{
@@ -57,6 +59,8 @@ func TestDecodeJSON(t *testing.T) {
 		{"every kind", allKinds, "Do", `{"Text":"","Flag":false,"Short":-5,"long":9007199254740993,"Number":1.5e-3,"At":1795174800.123,"Raw":"/w==","Numbers":[1,2.0,3e2],"Raws":["","AA=="],"Inner":{"Flag":true},"Inners":[{}]}`,
 			&everything{Text: new(""), Flag: new(false), Short: new(int32(-5)), Long: new(int64(9007199254740993)), Number: new(1.5e-3), At: &at, Raw: []byte{0xff},
 				Numbers: []int32{1, 2, 300}, Raws: [][]byte{{}, {0}}, Inner: &everything{Flag: new(true)}, Inners: []everything{{}}}},
+		{"maps", allKinds, "Do", `{"Words":{"b":"\"","a":""},"Counts":{"x":-1}}`, &everything{Words: map[string]string{"b": `"`, "a": ""}, Counts: map[string]int32{"x": -1}}},
+		{"empty maps are maps", allKinds, "Do", `{"Words":{}}`, &everything{Words: map[string]string{}}},
 		{"empty lists are lists", allKinds, "Do", `{"Numbers":[],"Inners":[]}`, &everything{Numbers: []int32{}, Inners: []everything{}}},
 	}
 	for _, test := range tests {
@@ -85,6 +89,8 @@ func TestDecodeJSONRefuses(t *testing.T) {
 	}{
 		{"missing", ssm.API, "GetParameter", `{}`, one + "Value null at 'name' failed to satisfy constraint: Member must not be null"},
 		{"missing, without a body", ssm.API, "GetParameter", ``, one + "Value null at 'name' failed to satisfy constraint: Member must not be null"},
+		{"no map", allKinds, "Do", `{"Words":[]}`, "SerializationException: Start of list found where not expected"},
+		{"no words in a map", allKinds, "Do", `{"Words":{"a":1}}`, "SerializationException: NUMBER_VALUE can not be converted to a String"},
 		{"null does not give it", ssm.API, "GetParameter", `{"Name":null}`, one + "Value null at 'name' failed to satisfy constraint: Member must not be null"},
 		{"too short", ssm.API, "GetParameter", `{"Name":""}`, one + "Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1"},
 		{"several", ssm.API, "GetParametersByPath", `{"MaxResults":11,"ParameterFilters":[{"Key":"Colour"},{}]}`,

@@ -124,6 +124,11 @@ func (r *jsonReader) member(v reflect.Value, f *field) error {
 			return unexpected(t, "list")
 		}
 		return r.list(v, f)
+	case f.kind == kindMap:
+		if t != json.Delim('{') {
+			return unexpected(t, "map")
+		}
+		return r.entries(v)
 	case f.kind == kindBlob:
 		return r.value(v, f, t)
 	}
@@ -133,6 +138,32 @@ func (r *jsonReader) member(v reflect.Value, f *field) error {
 	}
 	v.Set(p)
 	return nil
+}
+
+// entries reads a map whose brace has been read: text to text, or to integers.
+func (r *jsonReader) entries(v reflect.Value) error {
+	v.Set(reflect.MakeMap(v.Type()))
+	of := field{kind: kindString}
+	if v.Type().Elem().Kind() != reflect.String {
+		of.kind = kindInt
+	}
+	for r.tokens.More() {
+		name, err := r.token()
+		if err != nil {
+			return err
+		}
+		t, err := r.token()
+		if err != nil {
+			return err
+		}
+		value := reflect.New(v.Type().Elem()).Elem()
+		if err := r.value(value, &of, t); err != nil {
+			return err
+		}
+		v.SetMapIndex(reflect.ValueOf(name), value)
+	}
+	_, err := r.token()
+	return err
 }
 
 // list reads an array whose bracket has been read.

@@ -38,6 +38,8 @@ func (w *jsonWriter) members(v reflect.Value, s *shape) {
 			w.list(fv, f)
 		case f.kind == kindBlob:
 			w.value(fv, f)
+		case f.kind == kindMap:
+			w.entries(fv)
 		default:
 			w.value(fv.Elem(), f)
 		}
@@ -54,6 +56,24 @@ func (w *jsonWriter) list(v reflect.Value, f *field) {
 		w.value(v.Index(i), f)
 	}
 	w.b.WriteByte(']')
+}
+
+// entries writes a map as an object, in the order of its keys.
+func (w *jsonWriter) entries(v reflect.Value) {
+	w.b.WriteByte('{')
+	for i, k := range sortedKeys(v) {
+		if i > 0 {
+			w.b.WriteByte(',')
+		}
+		quote(w.b, k.String())
+		w.b.WriteByte(':')
+		if e := v.MapIndex(k); e.Kind() == reflect.String {
+			quote(w.b, e.String())
+		} else {
+			w.b.Write(strconv.AppendInt(w.b.AvailableBuffer(), e.Int(), 10))
+		}
+	}
+	w.b.WriteByte('}')
 }
 
 func (w *jsonWriter) value(v reflect.Value, f *field) {

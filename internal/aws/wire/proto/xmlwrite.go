@@ -67,14 +67,18 @@ func (w *writer) list(v reflect.Value, f *field) {
 
 // entries writes a map in the order of its keys: <entry><key/><value/></entry>.
 func (w *writer) entries(v reflect.Value) {
-	keys := v.MapKeys()
-	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
-	for _, key := range keys {
+	for _, key := range sortedKeys(v) {
 		w.b.WriteString("<entry>")
 		element(w.b, "key", key.String())
 		element(w.b, "value", fmt.Sprint(v.MapIndex(key).Interface()))
 		w.b.WriteString("</entry>")
 	}
+}
+
+func sortedKeys(m reflect.Value) []reflect.Value {
+	keys := m.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	return keys
 }
 
 // value writes the content of an element.

@@ -2,11 +2,11 @@
 // listed in actions.tsv, no documentation text. Run once per update of the model,
 // never by the build:
 //
-//   cd "$(mktemp -d)" && npm pack @aws-sdk/client-ec2 @aws-sdk/client-iam @aws-sdk/client-route-53 @aws-sdk/client-ssm @aws-sdk/client-sts
+//   cd "$(mktemp -d)" && npm pack @aws-sdk/client-ec2 @aws-sdk/client-iam @aws-sdk/client-route-53 @aws-sdk/client-service-quotas @aws-sdk/client-ssm @aws-sdk/client-sts
 //   for f in *.tgz; do mkdir "${f%.tgz}"; tar xzf "$f" -C "${f%.tgz}"; done
 //   node export.mjs SERVICE PACKAGE_DIR GO_SDK_DIR MODEL_DIR
 //
-// SERVICE is ec2, iam, route53, ssm or sts; PACKAGE_DIR the unpacked npm package (…/package);
+// SERVICE is ec2, iam, route53, servicequotas, ssm or sts; PACKAGE_DIR the unpacked npm package (…/package);
 // GO_SDK_DIR the output of `go list -m -f {{.Dir}} github.com/aws/aws-sdk-go-v2/service/SERVICE`,
 // or for a module that go.mod does not have, `go mod download -json …@latest`
 // (the npm package says "number" where AWS says integer, long, float or double:
@@ -28,6 +28,7 @@ const protocols = {
   ec2: { protocol: "ec2", version: "2016-11-15", xmlns: "http://ec2.amazonaws.com/doc/2016-11-15/" },
   iam: { protocol: "query", version: "2010-05-08", xmlns: "https://iam.amazonaws.com/doc/2010-05-08/" },
   route53: { protocol: "rest-xml", version: "2013-04-01", xmlns: "https://route53.amazonaws.com/doc/2013-04-01/" },
+  servicequotas: { protocol: "json", version: "2019-06-24", target: "ServiceQuotasV20190624" },
   ssm: { protocol: "json", version: "2014-11-06", target: "AmazonSSM" },
   sts: { protocol: "query", version: "2011-06-15", xmlns: "https://sts.amazonaws.com/doc/2011-06-15/" },
 };
