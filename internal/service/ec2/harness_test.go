@@ -42,6 +42,7 @@ func newWorld(t *testing.T, cfg ...Config) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		addressesAgree(t, w.store.Snapshot())
 		for _, m := range w.store.Mutations() {
 			t.Errorf("a row was modified after it was put: %s", m)
 		}

@@ -221,6 +221,8 @@ func TestDescribeNetworkInterfacesFilters(t *testing.T) {
 		n.Addresses[0].PublicIP, n.Addresses[0].IPOwnerID = netip.MustParseAddr("203.0.113.7"), "123456789012"
 		n.Addresses[0].AllocationID, n.Addresses[0].AssociationID = "eipalloc-1", "eipassoc-1"
 		state.NetworkInterfaces.Put(tx, &n)
+		state.Addresses.Put(tx, &state.Address{Meta: state.Meta{Key: w.caller.Key("eipalloc-1")}, PublicIP: n.Addresses[0].PublicIP,
+			AssociationID: "eipassoc-1", InterfaceID: n.ID, PrivateIP: n.Addresses[0].Addr})
 	})
 	call[api.ModifyVpcAttributeOutput](w, "ModifyVpcAttribute", &api.ModifyVpcAttributeInput{VpcId: &v, EnableDnsHostnames: &api.AttributeBooleanValue{Value: ptr(true)}})
 
