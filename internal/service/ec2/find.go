@@ -80,6 +80,11 @@ var (
 		notFound: "InvalidAllocationID.NotFound", malformed: "InvalidAllocationID.Malformed",
 		set: "allocationIdSet",
 	}
+	prefixListKind = kind[state.PrefixList]{
+		table: state.PrefixLists, prefix: "pl", resource: "prefix-list", noun: "prefix list",
+		notFound: "InvalidPrefixListID.NotFound", malformed: "InvalidPrefixListId.Malformed",
+		set: "prefixListIdSet",
+	}
 	imageKind = kind[state.Image]{
 		table: state.Images, prefix: "ami", resource: "image", noun: "image",
 		notFound: "InvalidAMIID.NotFound", malformed: "InvalidAMIID.Malformed",
@@ -123,6 +128,9 @@ func groupRule(r state.Reader, c authz.Caller, id string) (*state.SecurityGroupR
 }
 func networkInterface(r state.Reader, c authz.Caller, id string) (*state.NetworkInterface, error) {
 	return networkInterfaceKind.find(r, c, id)
+}
+func routeTable(r state.Reader, c authz.Caller, id string) (*state.RouteTable, error) {
+	return routeTableKind.find(r, c, id)
 }
 func dhcpOptions(r state.Reader, c authz.Caller, id string) (*state.DhcpOptions, error) {
 	return dhcpOptionsKind.find(r, c, id)

@@ -45,34 +45,6 @@ func unknownIDs(ids []string, prefix, malformed, notFound, text, many string) er
 	return awserr.New(notFound, text, awserr.Clip(strings.Join(ids, ", ")))
 }
 
-// DescribePrefixLists finds no lists of AWS's services: no service has an
-// endpoint here to route to.
-func (s *Service) DescribePrefixLists(_ state.Reader, c authz.Caller, in *api.DescribePrefixListsInput) (*api.DescribePrefixListsOutput, error) {
-	if err := nothing("DescribePrefixLists", c, in.Filters, in.MaxResults, in.NextToken, "prefix-list-id", "prefix-list-name"); err != nil {
-		return nil, err
-	}
-	if err := unknownPrefixLists(in.PrefixListIds); err != nil {
-		return nil, err
-	}
-	return &api.DescribePrefixListsOutput{PrefixLists: []api.PrefixList{}}, nil
-}
-
-// DescribeManagedPrefixLists finds none.
-func (s *Service) DescribeManagedPrefixLists(_ state.Reader, c authz.Caller, in *api.DescribeManagedPrefixListsInput) (*api.DescribeManagedPrefixListsOutput, error) {
-	if err := nothing("DescribeManagedPrefixLists", c, in.Filters, in.MaxResults, in.NextToken, "owner-id", "prefix-list-id", "prefix-list-name"); err != nil {
-		return nil, err
-	}
-	if err := unknownPrefixLists(in.PrefixListIds); err != nil {
-		return nil, err
-	}
-	return &api.DescribeManagedPrefixListsOutput{PrefixLists: []api.ManagedPrefixList{}}, nil
-}
-
-func unknownPrefixLists(ids []string) error {
-	return unknownIDs(ids, "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound",
-		"The prefix list ID '%s' does not exist", "The prefix list IDs '%s' do not exist")
-}
-
 // DescribePlacementGroups finds none.
 func (s *Service) DescribePlacementGroups(_ state.Reader, c authz.Caller, in *api.DescribePlacementGroupsInput) (*api.DescribePlacementGroupsOutput, error) {
 	if err := nothing("DescribePlacementGroups", c, in.Filters, nil, nil, "group-name", "group-arn", "spread-level", "state", "strategy"); err != nil {

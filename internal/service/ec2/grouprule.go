@@ -93,10 +93,10 @@ func (s *Service) authorize(tx *state.Tx, c authz.Caller, g *state.SecurityGroup
 		if a := allowanceOf(rule); seen[a] {
 			return nil, duplicateRule(a)
 		}
-		count.add(rule.Peer)
+		count.add(tx, c.Scope, rule.Peer)
 	}
 	for _, a := range list {
-		count.add(a.peer)
+		count.add(tx, c.Scope, a.peer)
 	}
 	if err := s.within(tx, c, "rules-per-security-group", count.most()); err != nil {
 		return nil, err
@@ -119,16 +119,23 @@ func duplicateRule(a allowance) error {
 }
 
 // ruleCount counts rules against the quota, which is enforced for IPv4 and IPv6
-// apart; a rule that refers to a group or a prefix list counts for both (VPC
-// User Guide, "Amazon VPC quotas").
+// apart; a rule that refers to a group counts for both, and one that refers to a
+// prefix list as often as that may have entries (VPC User Guide, "Amazon VPC
+// quotas").
 type ruleCount struct{ v4, v6 int }
 
-func (n *ruleCount) add(p state.Peer) {
-	if !p.Cidr.IsValid() || p.Cidr.Addr().Is4() {
-		n.v4++
+func (n *ruleCount) add(r state.Reader, scope state.Scope, p state.Peer) {
+	weight, v4, v6 := 1, true, true
+	if p.Cidr.IsValid() {
+		v4, v6 = p.Cidr.Addr().Is4(), p.Cidr.Addr().Is6()
+	} else if l, ok := state.PrefixLists.Get(r, scope.Key(p.PrefixListID)); ok {
+		weight, v4, v6 = int(l.MaxEntries), l.Family == "IPv4", l.Family == "IPv6"
 	}
-	if !p.Cidr.IsValid() || p.Cidr.Addr().Is6() {
-		n.v6++
+	if v4 {
+		n.v4 += weight
+	}
+	if v6 {
+		n.v6 += weight
 	}
 }
 

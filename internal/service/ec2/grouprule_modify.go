@@ -1,6 +1,8 @@
 package ec2
 
 import (
+	"slices"
+
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
@@ -45,6 +47,22 @@ func (s *Service) ModifySecurityGroupRules(tx *state.Tx, c authz.Caller, in *api
 	}
 	for _, rule := range order {
 		state.SecurityGroupRules.Put(tx, rule)
+	}
+	for _, egress := range []bool{false, true} { // another prefix list may count for more
+		if !slices.ContainsFunc(order, func(rule *state.SecurityGroupRule) bool {
+			return rule.Egress == egress && rule.Peer.PrefixListID != ""
+		}) {
+			continue
+		}
+		var count ruleCount
+		for rule := range state.SecurityGroupRules.By(tx, state.ByGroup, g.ID) {
+			if rule.Egress == egress {
+				count.add(tx, c.Scope, rule.Peer)
+			}
+		}
+		if err := s.within(tx, c, "rules-per-security-group", count.most()); err != nil {
+			return nil, err
+		}
 	}
 	return &api.ModifySecurityGroupRulesOutput{Return: ptr(true)}, nil
 }

@@ -69,7 +69,7 @@ func TestModifySecurityGroupRules(t *testing.T) {
 		"other version":   {modify(request(six, cidr)), "InvalidParameterValue", "cannot be changed: it is CidrIpv6"},
 		"block to group":  {modify(request(four, api.SecurityGroupRuleRequest{IpProtocol: ptr("-1"), ReferencedGroupId: &db})), "InvalidParameterValue", "cannot be changed: it is CidrIpv4"},
 		"group of other":  {modify(request(ref, api.SecurityGroupRuleRequest{IpProtocol: ptr("-1"), ReferencedGroupId: &other})), "InvalidGroup.NotFound", "different networks"},
-		"prefix list":     {modify(request(four, api.SecurityGroupRuleRequest{IpProtocol: ptr("-1"), PrefixListId: ptr("pl-1")})), "InvalidPrefixListID.NotFound", "pl-1"},
+		"prefix list":     {modify(request(four, api.SecurityGroupRuleRequest{IpProtocol: ptr("-1"), PrefixListId: ptr("pl-01234567")})), "InvalidPrefixListID.NotFound", "pl-01234567"},
 		"port":            {modify(request(four, api.SecurityGroupRuleRequest{IpProtocol: ptr("tcp"), FromPort: port(70000), ToPort: port(1), CidrIpv4: ptr("0.0.0.0/0")})), "InvalidParameterValue", "TCP/UDP port (70000) out of range"},
 	} {
 		t.Run(name, func(t *testing.T) { w.in(t).fails("ModifySecurityGroupRules", tt.in, tt.code, tt.text) })

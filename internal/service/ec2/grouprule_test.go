@@ -211,7 +211,7 @@ func TestAuthorizeRefused(t *testing.T) {
 		"pair of nothing":     {pair(api.UserIdGroupPair{}), "MissingParameter", "Missing source specification"},
 		"another's group":     {pair(api.UserIdGroupPair{GroupId: &web, UserId: ptr("210987654321")}), "InvalidGroup.NotFound", web},
 		"over peering":        {pair(api.UserIdGroupPair{GroupId: &web, VpcPeeringConnectionId: ptr("pcx-1")}), "InvalidVpcPeeringConnectionID.NotFound", "pcx-1"},
-		"prefix list":         {[]api.IpPermission{{IpProtocol: ptr("-1"), PrefixListIds: []api.PrefixListId{{PrefixListId: ptr("pl-0123")}}}}, "InvalidPrefixListID.NotFound", "pl-0123"},
+		"prefix list":         {[]api.IpPermission{{IpProtocol: ptr("-1"), PrefixListIds: []api.PrefixListId{{PrefixListId: ptr("pl-01234567")}}}}, "InvalidPrefixListID.NotFound", "pl-01234567"},
 		"not a prefix list":   {[]api.IpPermission{{IpProtocol: ptr("-1"), PrefixListIds: []api.PrefixListId{{PrefixListId: ptr("x")}}}}, "InvalidPrefixListId.Malformed", `expecting "pl-..."`},
 		"description charset": {[]api.IpPermission{{IpProtocol: ptr("-1"), IpRanges: []api.IpRange{{CidrIp: ptr("10.0.0.0/8"), Description: ptr("a<b")}}}}, "InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"},
 		"description length":  {[]api.IpPermission{{IpProtocol: ptr("-1"), IpRanges: []api.IpRange{{CidrIp: ptr("10.0.0.0/8"), Description: ptr(strings.Repeat("x", 256))}}}}, "InvalidParameterValue", "Invalid rule description"},

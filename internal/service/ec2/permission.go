@@ -69,14 +69,17 @@ type asked struct {
 	source      api.IpPermission // the part of the request that it comes from
 }
 
-// peerOf finds the group of a pair; making a rule and taking one away differ in
-// how strict they are.
-type peerOf func(api.UserIdGroupPair) (state.Peer, error)
+// peers finds the group of a pair, and a prefix list; making a rule and taking
+// one away differ in how strict they are.
+type peers struct {
+	group func(api.UserIdGroupPair) (state.Peer, error)
+	list  func(id string) (state.Peer, error)
+}
 
 // readPermissions turns permissions into rules, in the order of the request.
 // Errors: InvalidParameterValue, MissingParameter, InvalidGroup.NotFound,
 // InvalidPrefixListID.NotFound.
-func readPermissions(permissions []api.IpPermission, egress bool, find peerOf) ([]asked, error) {
+func readPermissions(permissions []api.IpPermission, egress bool, find peers) ([]asked, error) {
 	var out []asked
 	for _, p := range permissions {
 		protocol, err := readProtocol(p.IpProtocol)
@@ -117,7 +120,7 @@ func readPermissions(permissions []api.IpPermission, egress bool, find peerOf) (
 			}
 		}
 		for _, x := range p.UserIdGroupPairs {
-			peer, err := find(x)
+			peer, err := find.group(x)
 			if err == nil {
 				err = add(peer, x.Description, api.IpPermission{UserIdGroupPairs: []api.UserIdGroupPair{x}})
 			}
@@ -125,8 +128,14 @@ func readPermissions(permissions []api.IpPermission, egress bool, find peerOf) (
 				return nil, err
 			}
 		}
-		if len(p.PrefixListIds) > 0 {
-			return nil, noPrefixList(val(p.PrefixListIds[0].PrefixListId))
+		for _, x := range p.PrefixListIds {
+			peer, err := find.list(val(x.PrefixListId))
+			if err == nil {
+				err = add(peer, x.Description, api.IpPermission{PrefixListIds: []api.PrefixListId{x}})
+			}
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil
@@ -215,14 +224,6 @@ func readCidr(text string, v4 bool) (state.Peer, error) {
 	return state.Peer{Cidr: block}, nil
 }
 
-// noPrefixList: none can be made yet.
-func noPrefixList(id string) error {
-	if !strings.HasPrefix(id, "pl-") {
-		return malformedID("InvalidPrefixListId.Malformed", "pl", id)
-	}
-	return awserr.New("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", awserr.Clip(id))
-}
-
 func checkRuleDescription(text *string) error {
 	if !groupText(val(text)) {
 		return awserr.New("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set:  %s", groupCharset)
@@ -230,9 +231,14 @@ func checkRuleDescription(text *string) error {
 	return nil
 }
 
-// newPeer finds the group that a rule of g is to refer to: one of the same VPC.
-func newPeer(r state.Reader, c authz.Caller, g *state.SecurityGroup) peerOf {
-	return func(p api.UserIdGroupPair) (state.Peer, error) {
+// newPeer finds what a rule of g is to refer to: a group of the same VPC, or a
+// prefix list.
+func newPeer(r state.Reader, c authz.Caller, g *state.SecurityGroup) peers {
+	list := func(id string) (state.Peer, error) {
+		_, err := prefixList(r, c, id)
+		return state.Peer{PrefixListID: id}, err
+	}
+	return peers{list: list, group: func(p api.UserIdGroupPair) (state.Peer, error) {
 		if p.VpcPeeringConnectionId != nil {
 			return state.Peer{}, awserr.New("InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID '%s' does not exist", awserr.Clip(*p.VpcPeeringConnectionId))
 		}
@@ -247,7 +253,7 @@ func newPeer(r state.Reader, c authz.Caller, g *state.SecurityGroup) peerOf {
 			return state.Peer{}, differentNetworks()
 		}
 		return state.Peer{GroupID: peer.ID, UserID: peer.Account}, nil
-	}
+	}}
 }
 
 func differentNetworks() error {
@@ -264,9 +270,12 @@ func groupOfPair(r state.Reader, c authz.Caller, p api.UserIdGroupPair) (*state.
 	return nil, awserr.New("MissingParameter", "Missing source specification: include source security group or CIDR information")
 }
 
-// oldPeer names the group of a rule that is there already, which may be gone.
-func oldPeer(r state.Reader, c authz.Caller) peerOf {
-	return func(p api.UserIdGroupPair) (state.Peer, error) {
+// oldPeer names the peer of a rule that is there already, which may be gone.
+func oldPeer(r state.Reader, c authz.Caller) peers {
+	list := func(id string) (state.Peer, error) {
+		return state.Peer{PrefixListID: id}, prefixListKind.wellFormed(id)
+	}
+	return peers{list: list, group: func(p api.UserIdGroupPair) (state.Peer, error) {
 		if p.GroupId == nil {
 			g, err := groupOfPair(r, c, p)
 			if err != nil {
@@ -278,7 +287,7 @@ func oldPeer(r state.Reader, c authz.Caller) peerOf {
 			return state.Peer{}, err
 		}
 		return state.Peer{GroupID: *p.GroupId, UserID: cmp.Or(val(p.UserId), c.Account)}, nil
-	}
+	}}
 }
 
 // rulesOf gives the rules of a group in the order in which they were made, and

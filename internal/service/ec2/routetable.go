@@ -44,7 +44,6 @@ var routeTableFilters = filters[state.RouteTable]{
 	}),
 	"route.destination-prefix-list-id":      ofRoutes(func(r state.Route) string { return r.PrefixListID }),
 	"route.gateway-id":                      ofRoutes(func(r state.Route) string { return r.GatewayID }),
-	"route.instance-id":                     ofRoutes(func(r state.Route) string { return r.InstanceID }),
 	"route.nat-gateway-id":                  ofRoutes(func(r state.Route) string { return r.NatGatewayID }),
 	"route.vpc-peering-connection-id":       ofRoutes(func(r state.Route) string { return r.PeeringID }),
 	"route.origin":                          ofRoutes(func(r state.Route) string { return r.Origin }),
@@ -54,6 +53,13 @@ var routeTableFilters = filters[state.RouteTable]{
 
 // routeTableLookups are the filters about a route's target.
 var routeTableLookups = lookups[state.RouteTable]{
+	"route.instance-id": func(reader state.Reader, t *state.RouteTable) (out []string) {
+		for _, r := range t.Routes {
+			id, _ := routeInstance(reader, t, r)
+			out = append(out, one(id)...)
+		}
+		return out
+	},
 	"route.state": func(reader state.Reader, t *state.RouteTable) (out []string) {
 		for _, r := range t.Routes {
 			out = append(out, fabric.RouteState(reader, t.Scope(), t.VpcID, r))
@@ -95,12 +101,23 @@ func apiRouteTable(reader state.Reader, t *state.RouteTable) api.RouteTable {
 		out.PropagatingVgws = append(out.PropagatingVgws, api.PropagatingVgw{GatewayId: ptr(id)})
 	}
 	for _, r := range t.Routes {
+		instance, owner := routeInstance(reader, t, r)
 		out.Routes = append(out.Routes, api.Route{
 			DestinationCidrBlock: opt(prefixOf(r.Destination, true)), DestinationIpv6CidrBlock: opt(prefixOf(r.Destination, false)),
 			DestinationPrefixListId: opt(r.PrefixListID), GatewayId: opt(r.GatewayID), NatGatewayId: opt(r.NatGatewayID),
-			NetworkInterfaceId: opt(r.InterfaceID), InstanceId: opt(r.InstanceID), VpcPeeringConnectionId: opt(r.PeeringID),
+			NetworkInterfaceId: opt(r.InterfaceID), InstanceId: opt(instance), InstanceOwnerId: opt(owner), VpcPeeringConnectionId: opt(r.PeeringID),
 			Origin: ptr(r.Origin), State: ptr(fabric.RouteState(reader, t.Scope(), t.VpcID, r)),
 		})
 	}
 	return out
+}
+
+// routeInstance is the instance behind a route, and its owner: that which the
+// route's interface is attached to now.
+func routeInstance(reader state.Reader, t *state.RouteTable, r state.Route) (id, owner string) {
+	n, ok := state.NetworkInterfaces.Get(reader, t.Scope().Key(r.InterfaceID))
+	if !ok || n.Attachment == nil {
+		return "", ""
+	}
+	return n.Attachment.InstanceID, n.Attachment.InstanceOwnerID
 }

@@ -14,12 +14,16 @@ func TestRouteTableFilters(t *testing.T) {
 	main := *call[api.DescribeRouteTablesOutput](w, "DescribeRouteTables", &api.DescribeRouteTablesInput{}).RouteTables[0].RouteTableId
 	own := "rtb-0123456789abcdef0"
 	w.write(func(tx *state.Tx) {
+		state.NetworkInterfaces.Put(tx, &state.NetworkInterface{
+			Meta: state.Meta{Key: w.caller.Scope.Key("eni-1")}, VpcID: v, Attachment: &state.Attachment{InstanceID: "i-1", InstanceOwnerID: w.caller.Account},
+		})
 		state.RouteTables.Put(tx, &state.RouteTable{
 			Meta: state.Meta{Key: w.caller.Scope.Key(own)}, VpcID: v,
 			Routes: []state.Route{
 				{Destination: netip.MustParsePrefix("0.0.0.0/0"), NatGatewayID: "nat-1", Origin: "CreateRoute"},
 				{Destination: netip.MustParsePrefix("::/0"), GatewayID: "igw-1", Origin: "CreateRoute"},
-				{PrefixListID: "pl-1", PeeringID: "pcx-1", InstanceID: "i-1", Origin: "EnableVgwRoutePropagation"},
+				{PrefixListID: "pl-1", PeeringID: "pcx-1", Origin: "EnableVgwRoutePropagation"},
+				{Destination: netip.MustParsePrefix("192.0.2.0/24"), InterfaceID: "eni-1", InstanceID: "i-1", Origin: "CreateRoute"},
 			},
 			Associations:    []state.RouteTableAssociation{{ID: "rtbassoc-1", SubnetID: "subnet-1"}, {ID: "rtbassoc-2", GatewayID: "igw-2"}},
 			PropagatingVgws: []string{"vgw-1"},

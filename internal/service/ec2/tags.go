@@ -102,7 +102,7 @@ type taggable interface {
 // taggables lists every kind once.
 func taggables() []taggable {
 	return []taggable{vpcKind, subnetKind, groupKind, groupRuleKind, networkInterfaceKind, dhcpOptionsKind,
-		routeTableKind, networkAclKind, internetGatewayKind, addressKind, natGatewayKind, imageKind, keyPairKind, instanceKind, volumeKind}
+		routeTableKind, networkAclKind, prefixListKind, internetGatewayKind, addressKind, natGatewayKind, imageKind, keyPairKind, instanceKind, volumeKind}
 }
 
 func (k kind[T]) owns(id string) bool { return awsid.Prefix(id) == k.prefix }

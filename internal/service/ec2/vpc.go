@@ -72,6 +72,7 @@ func createDefaults(tx *state.Tx, v *state.Vpc) {
 	state.RouteTables.Put(tx, &state.RouteTable{
 		Meta:         tx.Meta(scope, "rtb"),
 		VpcID:        v.ID,
+		Number:       freeRouteTableNumber(tx, v.ID),
 		Routes:       []state.Route{localRoute(v.Primary())},
 		Associations: []state.RouteTableAssociation{{ID: tx.ID("rtbassoc"), Main: true}},
 	})

@@ -45,6 +45,13 @@ func (s *Service) AssociateVpcCidrBlock(tx *state.Tx, c authz.Caller, in *api.As
 	if !cidr.MayJoin(old.Primary(), block) {
 		return nil, awserr.New("InvalidVpc.Range", "The CIDR '%s' is restricted. Use a CIDR from the same private address range as the current VPC CIDR, or use a publicly-routable CIDR.\nFor additional restrictions, see https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html", block)
 	}
+	for t := range state.RouteTables.By(tx, state.ByVpc, old.ID) {
+		for _, r := range t.Routes {
+			if r.Destination.IsValid() && cidr.Within(block, r.Destination) {
+				return nil, awserr.New("InvalidVpc.Conflict", "The CIDR '%s' conflicts with the route to %s in the route table '%s': it is the same as its destination, or larger.", block, r.Destination, t.ID)
+			}
+		}
+	}
 	if err := s.within(tx, c, "cidr-blocks-per-vpc", len(old.Cidrs)+1); err != nil {
 		return nil, err
 	}
@@ -71,8 +78,8 @@ func apiCidrAssociation(a state.CidrAssociation) api.VpcCidrBlockAssociation {
 	}
 }
 
-// DisassociateVpcCidrBlock takes a block that no subnet is in from a VPC, with
-// its local routes. The primary block stays.
+// DisassociateVpcCidrBlock takes a block that no subnet or route of a user is in
+// from a VPC, with its local routes. The primary block stays.
 func (s *Service) DisassociateVpcCidrBlock(tx *state.Tx, c authz.Caller, in *api.DisassociateVpcCidrBlockInput) (*api.DisassociateVpcCidrBlockOutput, error) {
 	id := val(in.AssociationId)
 	if !awsid.Valid("vpc-cidr-assoc", id) {
@@ -90,6 +97,13 @@ func (s *Service) DisassociateVpcCidrBlock(tx *state.Tx, c authz.Caller, in *api
 		for sub := range state.Subnets.By(tx, state.ByVpc, old.ID) {
 			if sub.Cidr.Overlaps(a.Cidr) {
 				return nil, awserr.New("InvalidCidrBlock.InUse", "The vpc '%s' currently has a subnet within CIDR block %s", old.ID, a.Cidr)
+			}
+		}
+		for t := range state.RouteTables.By(tx, state.ByVpc, old.ID) {
+			for _, r := range t.Routes {
+				if r.Destination.IsValid() && cidr.Within(a.Cidr, r.Destination) && r != localRoute(a.Cidr) {
+					return nil, awserr.New("InvalidCidrBlock.InUse", "The vpc '%s' currently has a route within CIDR block %s: to %s in the route table '%s'", old.ID, a.Cidr, r.Destination, t.ID)
+				}
 			}
 		}
 		v := *old
