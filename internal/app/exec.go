@@ -15,8 +15,8 @@ import (
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// Exec implements apiserver.Control: it runs a command in an instance and
-// carries its streams.
+// Exec implements apiserver.Control: it runs a command in an instance or an
+// outside host and carries its streams.
 func (e *engine) Exec(ctx context.Context, req execstream.Request, s *execstream.Stream) execstream.Result {
 	code, err := e.exec(ctx, req, s)
 	if err != nil {
@@ -36,7 +36,7 @@ func (e *engine) exec(ctx context.Context, req execstream.Request, s *execstream
 		from.listen()
 		cancel() // the caller has gone, or sent a signal before there was a command
 	}()
-	sb, err := e.runningSandbox(ctx, req.Instance)
+	sb, err := e.target(ctx, req)
 	if sig := from.signalled(); sig != 0 {
 		return 128 + sig, nil
 	}
@@ -145,35 +145,54 @@ func pollable(tty *os.File) (*os.File, error) {
 // bootTime is how long a command waits for an instance that is being started.
 const bootTime = 30 * time.Second
 
+// target gives the sandbox that a command is for.
+func (e *engine) target(ctx context.Context, req execstream.Request) (*sandbox.Sandbox, error) {
+	if req.Host != "" {
+		return e.wokenHost(ctx, req.Host)
+	}
+	return e.runningSandbox(ctx, req.Instance)
+}
+
 // runningSandbox gives the sandbox of an instance; one that is pending is waited for.
 func (e *engine) runningSandbox(ctx context.Context, id string) (*sandbox.Sandbox, error) {
-	ctx, cancel := context.WithTimeout(ctx, bootTime)
-	defer cancel()
-	snap, sub := e.store.Subscribe()
-	defer sub.Close()
-	for {
+	return e.running(ctx, id, func(snap *state.Snapshot) (string, bool, error) {
 		var is state.InstanceState
 		for i := range state.Instances.By(snap, state.ByInstance, id) {
 			is = i.State
 		}
 		switch is {
 		case state.Running, state.Pending:
+			return fmt.Sprintf("the instance %s, which is %s,", id, is), true, nil
 		case "":
-			return nil, fmt.Errorf("there is no instance %s", id)
+			return "", false, fmt.Errorf("there is no instance %s", id)
 		case state.Stopped, state.Stopping:
-			return nil, fmt.Errorf("the instance %s is %s: start it with 'aws ec2 start-instances --instance-ids %s'", id, is, id)
-		default:
-			return nil, fmt.Errorf("the instance %s is %s", id, is)
+			return "", false, fmt.Errorf("the instance %s is %s: start it with 'aws ec2 start-instances --instance-ids %s'", id, is, id)
+		}
+		return "", false, fmt.Errorf("the instance %s is %s", id, is)
+	})
+}
+
+// running waits for the sandbox of a guest. check says what is waited for, whether
+// the sandbox there is may be taken, or why there will be none.
+func (e *engine) running(ctx context.Context, guest string, check func(*state.Snapshot) (what string, may bool, err error)) (*sandbox.Sandbox, error) {
+	ctx, cancel := context.WithTimeout(ctx, bootTime)
+	defer cancel()
+	snap, sub := e.store.Subscribe()
+	defer sub.Close()
+	for {
+		what, may, err := check(snap)
+		if err != nil {
+			return nil, err
 		}
 		// The row may be ahead of the process, or behind it when all is being
 		// started anew: either's change is waited for.
-		sb, changed := e.guests.Sandbox(id)
-		if sb != nil {
+		sb, changed := e.guests.Sandbox(guest)
+		if sb != nil && may {
 			return sb, nil
 		}
 		next, err := either(ctx, sub, snap, changed)
 		if err != nil {
-			return nil, fmt.Errorf("waiting for the instance %s, which is %s, to run: %w", id, is, err)
+			return nil, fmt.Errorf("waiting for %s to run: %w", what, err)
 		}
 		snap = next
 	}

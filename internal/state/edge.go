@@ -115,7 +115,8 @@ type Host struct {
 	Meta
 	Addr netip.Addr
 	MAC  string
-	// Boots counts how often it was started; Running says that it has come so far.
+	// Boots is counted up at each start, from the time at which it was made; Running
+	// says that it has come so far.
 	Boots   uint64
 	Running bool `json:",omitempty"`
 	// Ended is why it rests until it is asked for again, for people; empty while

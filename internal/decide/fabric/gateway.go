@@ -59,8 +59,15 @@ type Host struct {
 	Internet netip.Addr // of the internet's own router
 }
 
-// HostSpace is the namespace of an outside host.
-func HostSpace(name string) string { return "host-" + name }
+// hostSpace begins the names of outside hosts' namespaces and sandboxes, which
+// therefore are never those of an instance or a VPC.
+const hostSpace = "host-"
+
+// HostSpace is the namespace, and the sandbox, of an outside host.
+func HostSpace(name string) string { return hostSpace + name }
+
+// HostOfSpace is the reverse; it says false for others' namespaces.
+func HostOfSpace(space string) (name string, ok bool) { return strings.CutPrefix(space, hostSpace) }
 
 // LoadHost derives a host.
 func LoadHost(r state.Reader, k state.Key) (Host, bool) {

@@ -21,16 +21,6 @@ const maxHosts = 256
 // HostKey is the key of an outside host: of no account and no Region.
 func HostKey(name string) state.Key { return state.Key{ID: name} }
 
-// guestOfHost begins the names of outside hosts' sandboxes and namespaces, which
-// therefore are never those of an instance or a VPC.
-const guestOfHost = "host-"
-
-// HostGuest names the sandbox and the network namespace of an outside host.
-func HostGuest(name string) string { return guestOfHost + name }
-
-// HostOfGuest is the reverse; it says false for other sandboxes.
-func HostOfGuest(id string) (name string, ok bool) { return strings.CutPrefix(id, guestOfHost) }
-
 // AddHost makes an outside host, to be started. The address is drawn from the
 // pool of public addresses when it is the zero one.
 func AddHost(tx *state.Tx, name string, addr netip.Addr) (*state.Host, error) {
@@ -57,7 +47,9 @@ func AddHost(tx *state.Tx, name string, addr netip.Addr) (*state.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &state.Host{Meta: state.Meta{Key: HostKey(name), Created: tx.Now()}, Addr: addr, MAC: mac, Boots: 1}
+	// Boots counts from the time, so that what runs of a former host of the name is
+	// not taken for this one.
+	h := &state.Host{Meta: state.Meta{Key: HostKey(name), Created: tx.Now()}, Addr: addr, MAC: mac, Boots: uint64(tx.Now().UnixMilli())}
 	state.Hosts.Put(tx, h)
 	return h, nil
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/front/execstream"
+	"github.com/localvpc/localvpc/internal/front/tunnel"
 )
 
 // controlPath is where everything is that AWS does not have.
@@ -38,7 +38,16 @@ type Control interface {
 	AddImages(ctx context.Context, entries json.RawMessage) error
 	// Explain walks a packet.
 	Explain(ctx context.Context, q ExplainQuery) (any, error)
-	// Exec runs a command in an instance until it ends or ctx does.
+	// Hosts lists the outside hosts.
+	Hosts() any
+	// AddHost makes an outside host and returns when it runs.
+	AddHost(ctx context.Context, req HostRequest) (any, error)
+	// RemoveHost ends an outside host and returns when it is gone.
+	RemoveHost(ctx context.Context, req HostRequest) error
+	// Tunnel opens a connection inside the world.
+	Tunnel(ctx context.Context, req tunnel.Request) (tunnel.Conn, error)
+	// Exec runs a command in an instance or an outside host until it ends or ctx
+	// does. The internet is made when it is not there.
 	Exec(ctx context.Context, req execstream.Request, s *execstream.Stream) execstream.Result
 	// Changes calls fn for every commit after index until ctx ends or fn fails.
 	Changes(ctx context.Context, after uint64, fn func(any) error) error
@@ -56,6 +65,10 @@ type ExplainQuery struct {
 	Protocol            string // "tcp", "udp", "icmp" or a number
 	Port                int
 }
+
+// HostRequest names an outside host. Addr is its public address, to be drawn when
+// it is empty.
+type HostRequest struct{ Name, Addr string }
 
 // route is one path of /_localvpc/. What serve returns is sent as JSON; nil when it
 // has answered by itself.
@@ -123,8 +136,27 @@ func (s *Server) control() map[string]route {
 			c.Stop()
 			return nil, nil
 		}},
+		"hosts": {"GET", func(http.ResponseWriter, *http.Request) (any, error) { return c.Hosts(), nil }},
+		"hosts/add": {"POST", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+			var req HostRequest
+			if err := readJSON(r, &req); err != nil {
+				return nil, err
+			}
+			if req.Name == "" {
+				return nil, awserr.MissingParameter("Name")
+			}
+			return c.AddHost(context.WithoutCancel(r.Context()), req)
+		}},
+		"hosts/remove": {"POST", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+			var req HostRequest
+			if err := readJSON(r, &req); err != nil {
+				return nil, err
+			}
+			return done, c.RemoveHost(context.WithoutCancel(r.Context()), req)
+		}},
 		"changes": {"GET", s.changes},
 		"exec":    {"POST", s.exec},
+		"tunnel":  {"POST", s.tunnel},
 	}
 }
 
@@ -195,38 +227,6 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) (any, error) {
 	})
 	if err != nil && ctx.Err() == nil {
 		s.cfg.Log.Debug("the change ticker ended", "error", err)
-	}
-	return nil, nil
-}
-
-// exec upgrades the connection and runs a command on it.
-func (s *Server) exec(w http.ResponseWriter, r *http.Request) (any, error) {
-	if r.Header.Get("Upgrade") != execstream.Protocol {
-		w.Header().Set("Upgrade", execstream.Protocol)
-		return nil, awserr.New("InvalidParameterValue", "exec needs the headers 'Connection: Upgrade' and 'Upgrade: %s'.", execstream.Protocol).WithStatus(http.StatusUpgradeRequired)
-	}
-	var req execstream.Request
-	if err := readJSON(r, &req); err != nil {
-		return nil, err
-	}
-	if req.Instance == "" {
-		return nil, awserr.MissingParameter("Instance")
-	}
-	if len(req.Args) == 0 {
-		return nil, awserr.MissingParameter("Args")
-	}
-	conn, buf, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return nil, fmt.Errorf("taking over the connection: %w", err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: %s\r\nConnection: Upgrade\r\n\r\n", execstream.Protocol)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
-	defer cancel()
-	stream := execstream.New(buf.Reader, conn)
-	result := s.cfg.Control.Exec(ctx, req, stream)
-	if err := stream.WriteJSON(execstream.Exit, result); err != nil {
-		s.cfg.Log.Debug("sending a command's result", "error", err)
 	}
 	return nil, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/front/execstream"
+	"github.com/localvpc/localvpc/internal/front/tunnel"
 )
 
 // fakeControl is a node that notes what it is asked.
@@ -24,6 +25,9 @@ type fakeControl struct {
 	images    string
 	asked     ExplainQuery
 	ran       execstream.Request
+	hosts     []HostRequest
+	tunnelled tunnel.Request
+	far       tunnel.Conn // what Tunnel opens; nil: it waits
 	fail      func() error
 	endless   bool
 	waiting   chan struct{} // one for each that waits
@@ -64,6 +68,28 @@ func (f *fakeControl) AddImages(_ context.Context, entries json.RawMessage) erro
 func (f *fakeControl) Explain(_ context.Context, q ExplainQuery) (any, error) {
 	f.asked = q
 	return map[string]bool{"Reachable": true}, nil
+}
+
+func (f *fakeControl) Hosts() any { return f.hosts }
+
+func (f *fakeControl) AddHost(_ context.Context, req HostRequest) (any, error) {
+	f.hosts = append(f.hosts, req)
+	return req, nil
+}
+
+func (f *fakeControl) RemoveHost(_ context.Context, req HostRequest) error {
+	return awserr.New("InvalidParameterValue", "There is no outside host %s", req.Name)
+}
+
+func (f *fakeControl) Tunnel(ctx context.Context, req tunnel.Request) (tunnel.Conn, error) {
+	f.tunnelled = req
+	if f.fail != nil {
+		return nil, f.fail()
+	}
+	if f.far == nil {
+		return nil, f.wait(ctx)
+	}
+	return f.far, nil
 }
 
 // Exec echoes standard input and tells the rest.
@@ -131,6 +157,14 @@ func TestControlAnswers(t *testing.T) {
 		{"a port too large", "POST", "explain", `{"Port":1e99}`, 400, `cannot be read`},
 		{"kernel", "GET", "kernel", "", 200, "link a\n"},
 		{"exec without an upgrade", "POST", "exec", `{"Instance":"i-1","Args":["ls"]}`, 426, `Upgrade: localvpc-exec/1`},
+		{"no hosts", "GET", "hosts", "", 200, "null"},
+		{"a host", "POST", "hosts/add", `{"Name":"web","Addr":"203.0.113.9"}`, 200, `{"Name":"web","Addr":"203.0.113.9"}`},
+		{"hosts", "GET", "hosts", "", 200, `[{"Name":"web","Addr":"203.0.113.9"}]`},
+		{"a host without a name", "POST", "hosts/add", `{"Addr":"203.0.113.9"}`, 400, `must contain the parameter Name`},
+		{"a host with more", "POST", "hosts/add", `{"Name":"web","Mac":"1"}`, 400, `unknown field`},
+		{"no host to remove", "POST", "hosts/remove", `{"Name":"db"}`, 400, `There is no outside host db`},
+		{"removing nothing", "POST", "hosts/remove", "", 400, `cannot be read`},
+		{"tunnel without an upgrade", "POST", "tunnel", `{"Host":"web","Port":80}`, 426, `Upgrade: localvpc-tunnel/1`},
 		{"stop", "POST", "stop", "", 200, "{}"},
 		{"an unknown path", "GET", "nothing", "", 404, `There is no /_localvpc/nothing; the paths of /_localvpc/ are changes, exec,`},
 		{"no path", "GET", "", "", 404, `There is no /_localvpc/`},
@@ -258,6 +292,7 @@ func TestExecRefuses(t *testing.T) {
 	}{
 		{``, 400, "cannot be read"},
 		{`{}`, 400, "The request must contain the parameter Instance"},
+		{`{"Instance":"i-1","Host":"web","Args":["ls"]}`, 400, "cannot be used together"},
 		{`{"Instance":"i-1"}`, 400, "The request must contain the parameter Args"},
 		{`{"Instance":"i-1","Args":[]}`, 400, "The request must contain the parameter Args"},
 		{`{"Instance":"i-1","Args":"ls"}`, 400, "cannot be read"},

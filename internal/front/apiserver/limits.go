@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"cmp"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -67,6 +68,14 @@ type counted struct {
 	net.Conn
 	once sync.Once
 	done func()
+}
+
+// CloseWrite ends what is sent, and leaves what comes.
+func (c *counted) CloseWrite() error {
+	if tcp, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return tcp.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 func (c *counted) Close() error {

@@ -1,15 +1,12 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -28,23 +25,25 @@ could not do it.`
 func (e *env) execCommand() *cobra.Command {
 	var tty bool
 	cmd := &cobra.Command{
-		Use: "exec <instance> -- command [argument...]", Short: "Run a command in an instance",
-		Long: `Run a command in an instance, named by id or Name tag, with standard input,
-output and error of its own. Signals are passed on.
+		Use: "exec <instance|host> -- command [argument...]", Short: "Run a command in an instance or an outside host",
+		Long: `Run a command in an instance, named by id or Name tag, or in an outside host,
+with standard input, output and error of its own. Signals are passed on. The host
+'internet' is made at first use; host:NAME is a host where an instance has its name.
 
 ` + execCodes,
 		Example: `  localvpc exec web -- ip address
   localvpc exec -t web -- top
+  localvpc exec internet -- curl -sS http://198.18.3.4/
   tar c . | localvpc exec web -- tar x -C /srv`,
 		Args:              cobra.MinimumNArgs(2),
-		ValidArgsFunction: e.completeInstances,
+		ValidArgsFunction: e.completePlaces,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			command := args[1:]
 			if command[0] == "--" {
 				command = command[1:]
 			}
 			if len(command) == 0 {
-				return usage(cmd, errors.New("there is no command after the instance"))
+				return usage(cmd, errors.New("there is no command after the instance or host"))
 			}
 			return e.exec(cmd.Context(), args[0], command, tty)
 		},
@@ -56,11 +55,12 @@ output and error of its own. Signals are passed on.
 
 func (e *env) shellCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "shell <instance>", Short: "Open a shell in an instance",
-		Long: "Open a login shell in an instance, named by id or Name tag.\n\n" + execCodes,
+		Use: "shell <instance|host>", Short: "Open a shell in an instance or an outside host",
+		Long: "Open a login shell in an instance, named by id or Name tag, or in an outside host.\n\n" + execCodes,
 		Example: `  localvpc shell web
+  localvpc shell internet
   localvpc shell web <setup.sh`,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: e.completeInstances,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: e.completePlaces,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.exec(cmd.Context(), args[0], []string{"/bin/sh", "-c", "exec $(command -v bash || echo sh) -l"}, term.IsTerminal(int(e.cfg.Stdin.Fd())))
 		},
@@ -71,12 +71,12 @@ func (e *env) shellCommand() *cobra.Command {
 const cannotExec = 255
 
 // exec runs a command with this process's standard streams.
-func (e *env) exec(ctx context.Context, instance string, args []string, tty bool) error {
-	inst, err := e.resolve(ctx, instance)
+func (e *env) exec(ctx context.Context, where string, args []string, tty bool) error {
+	at, err := e.place(ctx, where)
 	if err != nil {
 		return &Failure{cannotExec, err}
 	}
-	req := execstream.Request{Instance: value(inst.InstanceId), Args: args, TTY: tty}
+	req := execstream.Request{Instance: at.instance, Host: at.host, Args: args, TTY: tty}
 	if tty {
 		if name := os.Getenv("TERM"); name != "" {
 			req.Env = append(req.Env, "TERM="+name)
@@ -169,47 +169,12 @@ func receive(stream *execstream.Stream, feed *execstream.Feed, stdout, stderr io
 	}
 }
 
-// dialExec opens the two-way stream of a command.
+// dialExec opens the two-way stream of a command. It is accepted at once; a Ctrl-C
+// meanwhile is for the command.
 func (e *env) dialExec(ctx context.Context, req execstream.Request) (net.Conn, *execstream.Stream, error) {
-	u, err := e.target()
+	conn, r, err := e.upgrade(context.WithoutCancel(ctx), "exec", execstream.Protocol, req)
 	if err != nil {
 		return nil, nil, err
 	}
-	body, err := json.Marshal(req)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encoding the request: %w", err)
-	}
-	hr, err := http.NewRequestWithContext(ctx, "POST", u.String()+"/_localvpc/exec", bytes.NewReader(body))
-	if err != nil {
-		return nil, nil, fmt.Errorf("making the request: %w", err)
-	}
-	hr.Header.Set("Upgrade", execstream.Protocol)
-	hr.Header.Set("Connection", "Upgrade")
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
-	if err != nil {
-		return nil, nil, e.unreachable(err)
-	}
-	stream, err := upgrade(conn, hr)
-	if err != nil {
-		conn.Close()
-		return nil, nil, err
-	}
-	return conn, stream, nil
-}
-
-// upgrade sends the request and takes the connection over when it is accepted.
-func upgrade(conn net.Conn, r *http.Request) (*execstream.Stream, error) {
-	if err := r.Write(conn); err != nil {
-		return nil, fmt.Errorf("asking for the command: %w", err)
-	}
-	buf := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(buf, r)
-	if err != nil {
-		return nil, fmt.Errorf("asking for the command: %w", err)
-	}
-	if resp.StatusCode != http.StatusSwitchingProtocols {
-		defer resp.Body.Close()
-		return nil, refusal(resp)
-	}
-	return execstream.New(buf, conn), nil
+	return conn, execstream.New(r, conn), nil
 }

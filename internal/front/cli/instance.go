@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,69 @@ import (
 
 // resolve finds an instance by id or Name tag; terminated ones are not found by name.
 func (e *env) resolve(ctx context.Context, name string) (*ec2.Instance, error) {
+	found, err := e.named(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	switch len(found) {
+	case 0:
+		return nil, fmt.Errorf("there is no instance with the Name tag %q in %s: 'localvpc ls' shows what there is", name, e.regionName())
+	case 1:
+		return &found[0], nil
+	}
+	return nil, fmt.Errorf("%d instances have the Name tag %q: give the id", len(found), name)
+}
+
+// place is where a command runs or a connection leads: an instance's id or an
+// outside host's name.
+type place struct{ instance, host string }
+
+// place finds an instance or an outside host by what a user calls it.
+func (e *env) place(ctx context.Context, name string) (place, error) {
+	if host, ok := strings.CutPrefix(name, hostPrefix); ok {
+		return place{host: host}, nil
+	}
+	if name == internet {
+		return place{host: internet}, nil
+	}
+	if strings.HasPrefix(name, "i-") {
+		inst, err := e.resolve(ctx, name)
+		if err != nil {
+			return place{}, err
+		}
+		return place{instance: value(inst.InstanceId)}, nil
+	}
+	found, err := e.named(ctx, name)
+	if err != nil {
+		return place{}, err
+	}
+	all, err := e.hosts(ctx)
+	if err != nil {
+		return place{}, err
+	}
+	isHost := slices.ContainsFunc(all.Hosts, func(h Host) bool { return h.Name == name })
+	switch {
+	case isHost && len(found) > 0:
+		return place{}, fmt.Errorf("%q is an outside host and the Name tag of an instance: give the instance's id, or %s%s", name, hostPrefix, name)
+	case isHost:
+		return place{host: name}, nil
+	case len(found) == 1:
+		return place{instance: value(found[0].InstanceId)}, nil
+	case len(found) > 1:
+		return place{}, fmt.Errorf("%d instances have the Name tag %q: give the id", len(found), name)
+	}
+	return place{}, &nowhere{name, e.regionName()}
+}
+
+// nowhere says that nothing is called so.
+type nowhere struct{ name, region string }
+
+func (n *nowhere) Error() string {
+	return fmt.Sprintf("there is no instance with the Name tag %q in %s, and no outside host of that name: 'localvpc ls' shows what there is", n.name, n.region)
+}
+
+// named gives the instances that an id or a Name tag means.
+func (e *env) named(ctx context.Context, name string) ([]ec2.Instance, error) {
 	in := &ec2.DescribeInstancesInput{}
 	if strings.HasPrefix(name, "i-") {
 		in.InstanceIds = []string{name}
@@ -32,13 +96,7 @@ func (e *env) resolve(ctx context.Context, name string) (*ec2.Instance, error) {
 			}
 		}
 	}
-	switch len(found) {
-	case 0:
-		return nil, fmt.Errorf("there is no instance with the Name tag %q in %s: 'localvpc ls' shows what there is", name, e.regionName())
-	case 1:
-		return &found[0], nil
-	}
-	return nil, fmt.Errorf("%d instances have the Name tag %q: give the id", len(found), name)
+	return found, nil
 }
 
 // escape keeps a filter from reading wildcards in a name.
@@ -77,6 +135,19 @@ func (e *env) logsCommand() *cobra.Command {
 			return err
 		},
 	}
+}
+
+// completePlaces offers instances and outside hosts.
+func (e *env) completePlaces(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	words, directive := e.completeInstances(cmd, args, word)
+	if len(args) > 0 || directive == cobra.ShellCompDirectiveError {
+		return words, directive
+	}
+	hosts, directive := e.completeHosts(cmd, args, word)
+	if !slices.Contains(hosts, internet) {
+		hosts = append(hosts, internet)
+	}
+	return append(words, hosts...), directive
 }
 
 // completeInstances offers the Name tags and ids of the instances there are.

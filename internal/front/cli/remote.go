@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -135,14 +136,62 @@ func (e *env) controlResponse(ctx context.Context, method, path string, in any) 
 	return resp, nil
 }
 
+// fault is an error of /_localvpc/.
+type fault struct{ Code, Message string }
+
+func (f *fault) Error() string { return f.Message }
+
 // refusal is the error that an answer of /_localvpc/ stands for.
 func refusal(resp *http.Response) error {
-	var fault struct{ Code, Message string }
+	var f fault
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-	if json.Unmarshal(text, &fault) == nil && fault.Message != "" {
-		return errors.New(fault.Message)
+	if json.Unmarshal(text, &f) == nil && f.Message != "" {
+		return &f
 	}
 	return fmt.Errorf("%s answered %s: is it localvpc that listens there?", resp.Request.URL.Host, resp.Status)
+}
+
+// upgrade sends a request for a path of /_localvpc/ and takes the connection over when
+// it is accepted; r is what is read of it.
+func (e *env) upgrade(ctx context.Context, path, protocol string, in any) (conn *net.TCPConn, r *bufio.Reader, err error) {
+	u, err := e.target()
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding the request: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, "POST", u.String()+"/_localvpc/"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, fmt.Errorf("making the request: %w", err)
+	}
+	req.Header.Set("Upgrade", protocol)
+	req.Header.Set("Connection", "Upgrade")
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return nil, nil, e.unreachable(err)
+	}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	if err := req.Write(c); err != nil {
+		return nil, nil, fmt.Errorf("asking for %s: %w", path, cmp.Or(ctx.Err(), err))
+	}
+	r = bufio.NewReader(c)
+	resp, err := http.ReadResponse(r, req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("asking for %s: %w", path, cmp.Or(ctx.Err(), err))
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		defer resp.Body.Close()
+		return nil, nil, refusal(resp)
+	}
+	return c.(*net.TCPConn), r, nil
 }
 
 func (e *env) printJSON(v any) error {

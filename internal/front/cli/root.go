@@ -137,10 +137,17 @@ Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"
 	f.BoolVar(&e.json, "json", false, "print JSON")
 	root.AddCommand(
 		e.upCommand(), e.downCommand(), e.statusCommand(), e.envCommand(),
-		e.lsCommand(), e.execCommand(), e.shellCommand(), e.logsCommand(),
+		e.lsCommand(), e.execCommand(), e.shellCommand(), e.logsCommand(), e.hostCommand(),
 		e.explainCommand(), e.demoCommand(), e.resetCommand(), e.probeCommand(), e.versionCommand(),
 	)
-	for _, cmd := range root.Commands() {
+	explainArgs(root.Commands())
+	return root
+}
+
+// explainArgs has commands say which arguments they take when they are given others.
+func explainArgs(commands []*cobra.Command) {
+	for _, cmd := range commands {
+		explainArgs(cmd.Commands())
 		if check := cmd.Args; check != nil {
 			cmd.Args = func(cmd *cobra.Command, args []string) error {
 				if check(cmd, args) == nil {
@@ -150,7 +157,6 @@ Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"
 			}
 		}
 	}
-	return root
 }
 
 func (e *env) versionCommand() *cobra.Command {

@@ -1,5 +1,5 @@
 // Package execstream is the two-way stream of a command that runs in an
-// instance, spoken by the server and by the CLI over one upgraded HTTP connection.
+// instance or an outside host, spoken by the server and by the CLI over one upgraded HTTP connection.
 //
 // Invariant: every frame is bounded, and a stream that breaks the form ends with
 // an error, never with a frame half read. Nobody waits with reading until somebody
@@ -42,7 +42,8 @@ type Result struct {
 
 // Request starts a command. It is the body of the upgrade request.
 type Request struct {
-	Instance string // its id
+	Instance string `json:",omitempty"` // its id
+	Host     string `json:",omitempty"` // or an outside host's name
 	Args     []string
 	Env      []string `json:",omitempty"`
 	Dir      string   `json:",omitempty"`

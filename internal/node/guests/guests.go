@@ -20,6 +20,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/base/catalog"
 	"github.com/localvpc/localvpc/internal/decide/dnsview"
+	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/lifecycle"
 	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/node/reconcile"
@@ -297,7 +298,7 @@ func (g *Guests) Spec(snap *state.Snapshot, i *state.Instance) (sandbox.Spec, er
 // HostSpec is what the snapshot says of an outside host, for its sandbox. It asks
 // the simulated internet itself for names.
 func (g *Guests) HostSpec(r state.Reader, h *state.Host) sandbox.Spec {
-	id := lifecycle.HostGuest(h.ID)
+	id := fabric.HostSpace(h.ID)
 	return sandbox.Spec{
 		ID:         id,
 		Hostname:   h.ID,
@@ -357,7 +358,7 @@ func (g *Guests) Running() (instances, hosts int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for id := range g.running {
-		if _, ok := lifecycle.HostOfGuest(id); ok {
+		if _, ok := fabric.HostOfSpace(id); ok {
 			hosts++
 		} else {
 			instances++
@@ -385,7 +386,7 @@ func (g *Guests) Sweep(now func() *state.Snapshot) error {
 		for i := range state.Instances.By(snap, state.ByInstance, id) {
 			known = i.State != state.Terminated
 		}
-		if name, ok := lifecycle.HostOfGuest(id); ok {
+		if name, ok := fabric.HostOfSpace(id); ok {
 			_, known = state.Hosts.Get(snap, lifecycle.HostKey(name))
 		}
 		g.mu.Lock()

@@ -167,7 +167,7 @@ func (e *engine) check() {
 	}
 	for h := range state.Hosts.All(snap) {
 		if h.Ended == "" {
-			want[lifecycle.HostGuest(h.ID)] = true
+			want[fabric.HostSpace(h.ID)] = true
 		}
 	}
 	if have := e.host.list(); !maps.Equal(have, want) {
@@ -411,7 +411,7 @@ func (h *host) Create(ctx context.Context, snap *state.Snapshot, key state.Key) 
 	if i, ok := state.Instances.Get(snap, key); ok {
 		g.boots = i.Boots
 	} else if o, ok := state.Hosts.Get(snap, key); ok {
-		g.id, g.boots = lifecycle.HostGuest(key.ID), o.Boots
+		g.id, g.boots = fabric.HostSpace(key.ID), o.Boots
 	} else {
 		return nil, fmt.Errorf("there is no row %s", key)
 	}

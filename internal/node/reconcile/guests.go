@@ -14,7 +14,7 @@ import (
 )
 
 // Host runs guests: instances and outside hosts. A guest's name is its instance id
-// or lifecycle.HostGuest's.
+// or fabric.HostSpace's.
 type Host interface {
 	// Adopt gives the guests that were running when a former engine ended, by
 	// name; those too that have shut themselves down since.
@@ -145,7 +145,7 @@ func (r *Reconciler) actor(ctx context.Context, k kind, key state.Key, g Guest) 
 	a := &actor{r: r, kind: k, key: key, name: k.guest(key), guest: g, fresh: g != nil, wake: make(chan struct{}, 1)}
 	r.actors[key] = a
 	r.mu.Lock()
-	r.acting++
+	r.led[key] = make(chan struct{})
 	r.mu.Unlock()
 	r.running.Go(func() { a.run(ctx) })
 	return a

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"testing"
@@ -97,8 +98,10 @@ func TestHostsLife(t *testing.T) {
 				expect(e, true, 1, "", "create, boot")
 				tt.fn(e)
 				if _, ok := state.Hosts.Get(e.store.Snapshot(), lifecycle.HostKey("web")); ok {
-					e.write(remove)
-					e.quiet()
+					e.settled(e.write(remove))
+					if err := e.r.WaitGone(context.Background(), lifecycle.HostKey("web")); err != nil {
+						e.Errorf("%v", err)
+					}
 				}
 				if e.host.disks["host-web"] || len(e.r.actors) != 0 {
 					e.Errorf("left: disk %v, %d actors", e.host.disks["host-web"], len(e.r.actors))

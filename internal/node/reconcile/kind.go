@@ -109,14 +109,11 @@ func (instances) failed(tx *state.Tx, key state.Key, boots uint64, why string) e
 	return lifecycle.Failed(tx, key, boots, why)
 }
 
-// kindHost is the unit that wires an outside host.
-const kindHost fabric.Kind = "host"
-
 // hosts are the rows of state.Hosts: machines of the simulated internet.
 type hosts struct{}
 
 func (hosts) table() string              { return state.Hosts.Name() }
-func (hosts) guest(key state.Key) string { return lifecycle.HostGuest(key.ID) }
+func (hosts) guest(key state.Key) string { return fabric.HostSpace(key.ID) }
 
 func (hosts) rows(snap *state.Snapshot) iter.Seq[state.Key] {
 	return func(yield func(state.Key) bool) {
@@ -129,7 +126,7 @@ func (hosts) rows(snap *state.Snapshot) iter.Seq[state.Key] {
 }
 
 func (hosts) row(_ *state.Snapshot, guest string) (state.Key, bool) {
-	name, ok := lifecycle.HostOfGuest(guest)
+	name, ok := fabric.HostOfSpace(guest)
 	return lifecycle.HostKey(name), ok
 }
 
@@ -145,7 +142,7 @@ func (hosts) wish(snap *state.Snapshot, key state.Key) wish {
 }
 
 func (hosts) ports(_ *state.Snapshot, key state.Key) []fabric.Unit {
-	return []fabric.Unit{{Kind: kindHost, Key: key}}
+	return []fabric.Unit{{Kind: fabric.KindHost, Key: key}}
 }
 
 func (hosts) started(tx *state.Tx, key state.Key, boots uint64) error {

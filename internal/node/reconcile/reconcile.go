@@ -70,7 +70,7 @@ type Reconciler struct {
 	idle     []chan struct{}             // closed when no actor is left
 	moving   map[state.Key]uint64        // instances in a passing state, by the commit that brought it
 	moved    chan struct{}               // closed and made anew when one of them has arrived
-	acting   int                         // actors
+	led      map[state.Key]chan struct{} // rows that have an actor; closed when it has ended
 	captures map[state.Key]chan struct{} // images whose disk is or was copied; closed when it was
 	running  sync.WaitGroup              // what Run waits for
 	ready    chan struct{}               // closed after the first full pass
@@ -112,6 +112,7 @@ func New(cfg Config) *Reconciler {
 		moving:   map[state.Key]uint64{},
 		moved:    make(chan struct{}),
 		captures: map[state.Key]chan struct{}{},
+		led:      map[state.Key]chan struct{}{},
 		ready:    make(chan struct{}),
 	}
 }
@@ -302,7 +303,9 @@ func (r *Reconciler) answer(ctx context.Context, snap *state.Snapshot, e event) 
 	delete(r.actors, e.actor.key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.acting--; r.acting == 0 {
+	close(r.led[e.actor.key])
+	delete(r.led, e.actor.key)
+	if len(r.led) == 0 {
 		for _, ch := range r.idle {
 			close(ch)
 		}

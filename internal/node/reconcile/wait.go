@@ -44,7 +44,7 @@ func (r *Reconciler) settle(index uint64) {
 // disk is to be removed, or ctx ends.
 func (r *Reconciler) WaitIdle(ctx context.Context) error {
 	r.mu.Lock()
-	if r.acting == 0 {
+	if len(r.led) == 0 {
 		r.mu.Unlock()
 		return nil
 	}
@@ -56,6 +56,23 @@ func (r *Reconciler) WaitIdle(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for instances to end: %w", ctx.Err())
+	}
+}
+
+// WaitGone returns when nothing is led after the row any more, its disk removed, or
+// ctx ends. The commit that took the row away has settled before.
+func (r *Reconciler) WaitGone(ctx context.Context, key state.Key) error {
+	r.mu.Lock()
+	led, ok := r.led[key]
+	r.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	select {
+	case <-led:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for %s to end: %w", key.ID, ctx.Err())
 	}
 }
 
