@@ -66,6 +66,9 @@ func Affected(r state.Reader, c state.Change) []Unit {
 			}
 			a.routesTo(c.Key.Scope(), c.Key.ID)
 		}
+	case state.PrefixLists.Name():
+		before, after := sides[state.PrefixList](c)
+		a.prefixList(c.Key, before, after)
 	case state.Hosts.Name():
 		a.add(KindHost, c.Key)
 	}
@@ -224,7 +227,22 @@ func sameLead(before, after *state.NetworkInterface) bool {
 		(len(before.Addresses) == 0 || before.Primary() == after.Primary())
 }
 
-// routesTo adds the route tables that have the target.
+// prefixList: groups and route tables have its entries in place of the list; its
+// name and size do not matter to packets.
+func (a *affected) prefixList(k state.Key, before, after *state.PrefixList) {
+	if before != nil && after != nil && slices.Equal(before.Entries(), after.Entries()) {
+		return
+	}
+	for rule := range state.SecurityGroupRules.By(a.r, state.ByPrefixList, k.ID) {
+		if rule.Scope() == k.Scope() {
+			a.add(KindGroup, k.Scope().Key(rule.GroupID))
+		}
+	}
+	a.routesTo(k.Scope(), k.ID)
+}
+
+// routesTo adds the route tables that have the target, or the prefix list as a
+// destination.
 func (a *affected) routesTo(scope state.Scope, target string) {
 	for t := range state.RouteTables.By(a.r, state.ByRouteTarget, target) {
 		if t.Scope() == scope {

@@ -46,7 +46,7 @@ func (r Rule) Compare(o Rule) int {
 		return c
 	}
 	if class == 2 {
-		return cmp.Compare(r.ID, o.ID)
+		return cmp.Or(cmp.Compare(r.ID, o.ID), r.Cidr.Addr().Compare(o.Cidr.Addr()), cmp.Compare(r.Cidr.Bits(), o.Cidr.Bits()))
 	}
 	if c := cmp.Compare(r.Cidr.Bits(), o.Cidr.Bits()); c != 0 {
 		return c
@@ -71,11 +71,11 @@ func LoadGroup(r state.Reader, k state.Key) (Group, bool) {
 		if row.Scope() != k.Scope() {
 			continue
 		}
-		rule := NewRule(r, g, row)
+		rules := NewRules(r, g, row)
 		if row.Egress {
-			out.Egress = append(out.Egress, rule)
+			out.Egress = append(out.Egress, rules...)
 		} else {
-			out.Ingress = append(out.Ingress, rule)
+			out.Ingress = append(out.Ingress, rules...)
 		}
 	}
 	slices.SortFunc(out.Ingress, Rule.Compare)
@@ -83,9 +83,21 @@ func LoadGroup(r state.Reader, k state.Key) (Group, bool) {
 	return out, true
 }
 
-// NewRule normalises one rule of a group.
-func NewRule(r state.Reader, g *state.SecurityGroup, row *state.SecurityGroupRule) Rule {
-	m := newMatch(row.Protocol, row.FromPort, row.ToPort, row.FromPort, row.ToPort, row.Peer.Cidr)
+// NewRules normalises one rule of a group: it is one for each entry of a prefix
+// list, all with its id, and otherwise one.
+func NewRules(r state.Reader, g *state.SecurityGroup, row *state.SecurityGroupRule) []Rule {
+	match := func(cidr netip.Prefix) Match {
+		return newMatch(row.Protocol, row.FromPort, row.ToPort, row.FromPort, row.ToPort, cidr)
+	}
+	if list, ok := state.PrefixLists.Get(r, g.Scope().Key(row.Peer.PrefixListID)); ok {
+		entries := list.Entries()
+		rules := make([]Rule, len(entries))
+		for i, e := range entries {
+			rules[i] = Rule{row.ID, match(e.Cidr)}
+		}
+		return rules
+	}
+	m := match(row.Peer.Cidr)
 	switch {
 	case row.Peer.GroupID != "":
 		m.Group = row.Peer.GroupID
@@ -98,7 +110,7 @@ func NewRule(r state.Reader, g *state.SecurityGroup, row *state.SecurityGroupRul
 	case !m.Cidr.IsValid():
 		m.Void = VoidPrefixList
 	}
-	return Rule{row.ID, m}
+	return []Rule{{row.ID, m}}
 }
 
 // FirstRule is the rule that lets a header pass the groups (sorted ids, as in
@@ -117,9 +129,10 @@ func FirstRule(r state.Reader, scope state.Scope, groups []string, dir Direction
 			if row.Egress != (dir == Egress) || row.Scope() != scope {
 				continue
 			}
-			next := NewRule(r, g, row)
-			if next.Asks(h, peer, member) && (!ok || next.Compare(rule) < 0) {
-				rule, ok = next, true
+			for _, next := range NewRules(r, g, row) {
+				if next.Asks(h, peer, member) && (!ok || next.Compare(rule) < 0) {
+					rule, ok = next, true
+				}
 			}
 		}
 		if ok {

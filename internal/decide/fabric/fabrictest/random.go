@@ -17,6 +17,7 @@ const (
 	groups     = 4
 	rules      = 18
 	acls       = 2
+	lists      = 2 // of all VPCs together
 	interfaces = 5
 	instances  = 4
 )
@@ -50,6 +51,7 @@ func VpcID(v int) string          { return fmt.Sprintf("vpc-%d", v) }
 func SubnetID(v, n int) string    { return fmt.Sprintf("subnet-%d%d", v, n) }
 func GroupID(v, n int) string     { return fmt.Sprintf("sg-%d%d", v, n) }
 func InterfaceID(v, n int) string { return fmt.Sprintf("eni-%d%d", v, n) }
+func ListID(n int) string         { return fmt.Sprintf("pl-%d", n) }
 func InstanceID(v, n int) string  { return fmt.Sprintf("i-%d%d", v, n) }
 
 // How many interfaces and instances a VPC has at most.
@@ -78,6 +80,9 @@ func Populate(t *rapid.T, tx *state.Tx, v int) {
 	present := rapid.IntRange(1, groups).Draw(t, "groups")
 	for n := range present {
 		Group(tx, GroupID(v, n), VpcID(v), fmt.Sprintf("g%d", n))
+	}
+	for n := range lists {
+		drawList(t, tx, n)
 	}
 	for n := range rapid.IntRange(rules/3, rules).Draw(t, "rules") {
 		drawRule(t, tx, v, n, present)
@@ -119,8 +124,8 @@ func drawRule(t *rapid.T, tx *state.Tx, v, n, groups int) {
 	if rapid.IntRange(0, 2).Draw(t, "peer") == 0 {
 		peer = GroupID(v, below(t, groups+1, "peer group")) // one more than there are: stale
 	}
-	if rapid.IntRange(0, 19).Draw(t, "prefix list") == 0 {
-		peer = "pl-1"
+	if rapid.IntRange(0, 5).Draw(t, "prefix list") == 0 {
+		peer = ListID(below(t, lists+1, "peer list")) // one more than there are
 	}
 	// Some rules allow much, or too few packets would get anywhere.
 	switch rapid.IntRange(0, 5).Draw(t, "wide") {
@@ -132,6 +137,12 @@ func drawRule(t *rapid.T, tx *state.Tx, v, n, groups int) {
 		peer = "10.0.0.0/8"
 	}
 	Rule(tx, fmt.Sprintf("sgr-%d%02d", v, n), GroupID(v, below(t, groups, "group of rule")), rapid.Bool().Draw(t, "egress"), proto, span[0], span[1], peer)
+}
+
+// drawList draws a prefix list's entries: they overlap each other and the blocks
+// of other rules, and there may be none.
+func drawList(t *rapid.T, tx *state.Tx, n int) {
+	List(tx, ListID(n), rapid.SliceOfNDistinct(rapid.SampledFrom(Cidrs), 0, 4, rapid.ID).Draw(t, "entries of list")...)
 }
 
 func drawEntries(t *rapid.T) []state.NetworkAclEntry {
@@ -190,7 +201,7 @@ func drawInterface(t *rapid.T, tx *state.Tx, v, n, groups int) {
 // that it would refuse: everything must follow from any state.
 func Disturb(t *rapid.T, tx *state.Tx) {
 	v := below(t, vpcs, "vpc")
-	switch rapid.IntRange(0, 13).Draw(t, "change") {
+	switch rapid.IntRange(0, 14).Draw(t, "change") {
 	case 0:
 		Populate(t, tx, v)
 	case 1:
@@ -246,5 +257,11 @@ func Disturb(t *rapid.T, tx *state.Tx) {
 		state.RouteTables.Put(tx, t)
 	case 12, 13:
 		move(t, tx, v)
+	case 14:
+		if n := below(t, lists, "list"); rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
+			state.PrefixLists.Delete(tx, Scope.Key(ListID(n)))
+		} else {
+			drawList(t, tx, n)
+		}
 	}
 }
