@@ -15,6 +15,9 @@ func (autodefined) at(v *View, domain Name) zone {
 	if domain == v.domain {
 		return private{}
 	}
+	if z, ok := computeZones[domain]; ok && z.region == v.vpc.Region {
+		return z
+	}
 	if z, ok := reverseAt(v.vpc, domain); ok {
 		return z
 	}

@@ -71,6 +71,8 @@ const (
 	IPName          Decider = "ip-name"          // a name made from a private address: Addr
 	InstanceName    Decider = "resource-name"    // a name made from an instance id: ID, and Addr when there is one
 	ReverseName     Decider = "reverse"          // the name of an address: Addr
+	PublicIPName    Decider = "public-name"      // a name made from a public address: Addr, and ID of who has it
+	PtrRecord       Decider = "ptr-record"       // a name that was set for the Elastic IP ID: Addr
 	HostnamesOff    Decider = "dns-hostnames"    // EnableDnsHostnames of the VPC ID is off
 	ServiceName     Decider = "service"          // a link-local service of the VPC: Addr
 	NotRecursive    Decider = "not-recursive"    // the question does not ask for recursion

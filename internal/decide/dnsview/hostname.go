@@ -45,11 +45,15 @@ func ResourceName(region, instanceID string) string {
 // "ec2-203-0-113-25.REGION.compute.amazonaws.com", which ends in ".com.cn" in
 // China.
 func PublicName(region string, a netip.Addr) string {
-	domain := region + ".compute." + ServicesDomain(region)
+	return ipLabel(publicLabel, a) + "." + PublicDomain(region)
+}
+
+// PublicDomain is the domain of a Region's public names.
+func PublicDomain(region string) string {
 	if region == oldRegion {
-		domain = "compute-1." + ServicesDomain(region)
+		return "compute-1." + ServicesDomain(region)
 	}
-	return ipLabel("ec2-", a) + "." + domain
+	return region + ".compute." + ServicesDomain(region)
 }
 
 // ServicesDomain is the domain of AWS's services in a Region's partition.

@@ -12,6 +12,11 @@ const privateTTL = 60
 // reverseTTL is the TTL of the names of addresses. Not verified against AWS.
 const reverseTTL = privateTTL
 
+// internetTTL is the TTL of public names, as seen in answers on the internet. In
+// a VPC it is privateTTL, so that an address which comes to
+// the VPC is soon seen.
+const internetTTL = 604800
+
 // negativeTTL is how long, in seconds, an asker may remember that there is
 // nothing (RFC 2308). Not verified against AWS; short, so that a name that comes
 // to be is soon seen by caches inside instances.

@@ -21,7 +21,7 @@ func TestReverseNames(t *testing.T) {
 		{"a leading zero", "05.0.0.10.in-addr.arpa PTR", "NXDOMAIN soa 0.0.10.in-addr.arpa. 60"},
 		{"metadata", "254.169.254.169.in-addr.arpa PTR", "PTR instance-data.ec2.internal. 60"},
 		{"other link-local", "253.169.254.169.in-addr.arpa PTR", "NXDOMAIN soa . 60"},
-		{"the tree's top", "in-addr.arpa PTR", "NXDOMAIN soa . 60"},
+		{"the tree's top", "in-addr.arpa PTR", "NODATA soa . 60"},
 	})
 	newWorld("eu-west-1").ask(t, []row{
 		{"another Region's form", "5.0.0.10.in-addr.arpa PTR", "PTR ip-10-0-0-5.eu-west-1.compute.internal. 60"},

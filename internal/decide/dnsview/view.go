@@ -2,13 +2,13 @@ package dnsview
 
 import "github.com/localvpc/localvpc/internal/state"
 
-// View is what one vantage point sees of the names of one snapshot: here the
-// resolver of a VPC. It is cheap to make and may be used by several goroutines
+// View is what one vantage point sees of the names of one snapshot: the resolver
+// of a VPC, or a resolver on the internet. It is cheap to make and may be used by several goroutines
 // at once.
 type View struct {
 	r      state.Reader
-	vpc    *state.Vpc
-	domain Name // of the Region's private names
+	vpc    *state.Vpc // nil: on the internet
+	domain Name       // of the Region's private names
 	layers []layer
 }
 
@@ -33,6 +33,9 @@ func At(r state.Reader, vpc state.Key) (*View, bool) {
 	}
 	return &View{r: r, vpc: v, domain: mustName(Domain(v.Region)), layers: order[:]}, true
 }
+
+// Internet makes the view of a resolver outside every VPC.
+func Internet(r state.Reader) *View { return &View{r: r} }
 
 // order is who answers in a VPC when several know the same domain, first the one
 // who wins (Route 53 Developer Guide, "How Route 53 Resolver uses rules" and
