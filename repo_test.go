@@ -40,6 +40,8 @@ var forbidden = []struct{ from, to, why string }{
 	{"internal/service/ssm", "internal/service/sts", "a service never imports another: what they share is state"},
 	{"internal/service/sts", "internal/service/ec2", "a service never imports another: what they share is state"},
 	{"internal/service/sts", "internal/service/ssm", "a service never imports another: what they share is state"},
+	{"internal/service/servicequotas", "internal/service/ec2", "a service never imports another: what they share is state"},
+	{"internal/service/ec2", "internal/service/servicequotas", "a service never imports another: what they share is state"},
 	{"internal/service", "internal/aws/client", "a service answers, it does not call"},
 	{"internal/node/kernel", "internal/state", "the kernel wing obeys plan's values; knowing resources it would decide again"},
 	{"internal/node/sandbox", "internal/state", "the sandbox obeys a spec; knowing resources it would decide again"},

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	wireec2 "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	wirequotas "github.com/localvpc/localvpc/internal/aws/wire/servicequotas"
 	wiressm "github.com/localvpc/localvpc/internal/aws/wire/ssm"
 	wirests "github.com/localvpc/localvpc/internal/aws/wire/sts"
 	"github.com/localvpc/localvpc/internal/base/awsregion"
@@ -38,6 +39,7 @@ import (
 	"github.com/localvpc/localvpc/internal/node/world"
 	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/service/ec2"
+	"github.com/localvpc/localvpc/internal/service/servicequotas"
 	"github.com/localvpc/localvpc/internal/service/ssm"
 	"github.com/localvpc/localvpc/internal/service/sts"
 	"github.com/localvpc/localvpc/internal/state"
@@ -63,7 +65,8 @@ type engine struct {
 	guests *guests.Guests
 	nodes  *reconcile.Reconciler
 
-	notes []string // what does not work here, and why
+	notes  []string       // what does not work here, and why
+	quotas map[string]int // of --quotas; nil: AWS's defaults
 
 	life context.Context // of run
 	end  context.CancelCauseFunc
@@ -270,11 +273,11 @@ func (e *engine) secret() (secret [32]byte, err error) {
 
 // api makes the services and the HTTP front.
 func (e *engine) api() error {
-	quotas, err := quotasOf(e.set.Quotas)
-	if err != nil {
+	var err error
+	if e.quotas, err = quotasOf(e.set.Quotas); err != nil {
 		return err
 	}
-	cfg := ec2.Config{Quotas: quotas, NoPackets: e.inside == nil, ImageDir: imageDir}
+	cfg := ec2.Config{Quotas: e.quotas, NoPackets: e.inside == nil, ImageDir: imageDir}
 	if e.guests != nil {
 		cfg.Console = e.guests.Console
 	}
@@ -286,6 +289,7 @@ func (e *engine) api() error {
 	e.server = apiserver.New(apiserver.Config{
 		Services: []apiserver.Service{
 			{API: wireec2.API, Signing: "ec2", Actions: byName(compute.Actions())},
+			{API: wirequotas.API, Signing: "servicequotas", Actions: byName(servicequotas.New(e.quotas).Actions())},
 			{API: wiressm.API, Signing: "ssm", Actions: byName(ssm.New().Actions())},
 			{API: wirests.API, Signing: "sts", Actions: byName(sts.New(sts.Config{Account: e.set.Account}).Actions())},
 		},

@@ -109,3 +109,8 @@ func (q Quota) Set(tx *state.Tx, scope state.Scope, value int) {
 	key := scope.Key(q.ID())
 	state.ServiceQuotas.Put(tx, &state.ServiceQuota{Meta: state.Meta{Key: key, Created: tx.Now()}, Service: q.Service, Value: int64(value)})
 }
+
+// Unset puts the value back in force that was there at the start.
+func (q Quota) Unset(tx *state.Tx, scope state.Scope) {
+	state.ServiceQuotas.Delete(tx, scope.Key(q.ID()))
+}

@@ -85,6 +85,13 @@ func TestValue(t *testing.T) {
 	if got := get(internetGateways, scope, nil); got != 6 {
 		t.Error(got)
 	}
+	q, _ := Named(internetGateways)
+	if _, err := s.Write(context.Background(), func(tx *state.Tx) error { q.Unset(tx, scope); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(internetGateways, scope, nil); got != 9 {
+		t.Error(got)
+	}
 	set("dhcp-options-per-region", Unlimited)
 	if got := get("dhcp-options-per-region", scope, nil); got != Unlimited {
 		t.Error(got)

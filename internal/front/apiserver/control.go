@@ -44,6 +44,10 @@ type Control interface {
 	AddHost(ctx context.Context, req HostRequest) (any, error)
 	// RemoveHost ends an outside host and returns when it is gone.
 	RemoveHost(ctx context.Context, req HostRequest) error
+	// Quotas lists the quotas of an account in a Region.
+	Quotas(account, region string) (any, error)
+	// SetQuota changes one and gives it as it is then.
+	SetQuota(ctx context.Context, req QuotaRequest) (any, error)
 	// Tunnel opens a connection inside the world.
 	Tunnel(ctx context.Context, req tunnel.Request) (tunnel.Conn, error)
 	// Exec runs a command in an instance or an outside host until it ends or ctx
@@ -64,6 +68,14 @@ type ExplainQuery struct {
 	Source, Destination string // instance id, Name tag, interface id or address
 	Protocol            string // "tcp", "udp", "icmp" or a number
 	Port                int
+}
+
+// QuotaRequest changes a quota of an account in a Region. Value nil is what it was
+// at the start; -1 is no limit.
+type QuotaRequest struct {
+	Account, Region string
+	Name            string
+	Value           *int32
 }
 
 // HostRequest names an outside host. Addr is its public address, to be drawn when
@@ -135,6 +147,21 @@ func (s *Server) control() map[string]route {
 			_ = http.NewResponseController(w).Flush()
 			c.Stop()
 			return nil, nil
+		}},
+		"quotas": {"GET", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+			query := r.URL.Query()
+			return c.Quotas(cmp.Or(query.Get("account"), s.cfg.Account), cmp.Or(query.Get("region"), s.cfg.Region))
+		}},
+		"quotas/set": {"POST", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+			var req QuotaRequest
+			if err := readJSON(r, &req); err != nil {
+				return nil, err
+			}
+			if req.Name == "" {
+				return nil, awserr.MissingParameter("Name")
+			}
+			req.Account, req.Region = cmp.Or(req.Account, s.cfg.Account), cmp.Or(req.Region, s.cfg.Region)
+			return c.SetQuota(context.WithoutCancel(r.Context()), req)
 		}},
 		"hosts": {"GET", func(http.ResponseWriter, *http.Request) (any, error) { return c.Hosts(), nil }},
 		"hosts/add": {"POST", func(_ http.ResponseWriter, r *http.Request) (any, error) {

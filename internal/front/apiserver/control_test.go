@@ -72,6 +72,12 @@ func (f *fakeControl) Explain(_ context.Context, q ExplainQuery) (any, error) {
 
 func (f *fakeControl) Hosts() any { return f.hosts }
 
+func (f *fakeControl) Quotas(account, region string) (any, error) {
+	return map[string]string{"Account": account, "Region": region}, nil
+}
+
+func (f *fakeControl) SetQuota(_ context.Context, req QuotaRequest) (any, error) { return req, nil }
+
 func (f *fakeControl) AddHost(_ context.Context, req HostRequest) (any, error) {
 	f.hosts = append(f.hosts, req)
 	return req, nil
@@ -155,6 +161,12 @@ func TestControlAnswers(t *testing.T) {
 		{"explain twice", "POST", "explain", `{"Source":"a"} {"Source":"b"}`, 400, `more follows`},
 		{"explain and garbage", "POST", "explain", `{"Source":"a"} }`, 400, `cannot be read`},
 		{"a port too large", "POST", "explain", `{"Port":1e99}`, 400, `cannot be read`},
+		{"quotas", "GET", "quotas", "", 200, `{"Account":"000000000000","Region":"us-east-1"}`},
+		{"quotas of others", "GET", "quotas?account=123456789012&region=eu-west-1", "", 200, `{"Account":"123456789012","Region":"eu-west-1"}`},
+		{"a quota", "POST", "quotas/set", `{"Name":"a","Value":-1}`, 200, `{"Account":"000000000000","Region":"us-east-1","Name":"a","Value":-1}`},
+		{"a quota's default", "POST", "quotas/set", `{"Name":"a","Region":"eu-west-1"}`, 200, `"Region":"eu-west-1","Name":"a","Value":null`},
+		{"no quota", "POST", "quotas/set", `{"Value":1}`, 400, `parameter Name`},
+		{"a quota that is no number", "POST", "quotas/set", `{"Name":"a","Value":1.5}`, 400, `cannot be read`},
 		{"kernel", "GET", "kernel", "", 200, "link a\n"},
 		{"exec without an upgrade", "POST", "exec", `{"Instance":"i-1","Args":["ls"]}`, 426, `Upgrade: localvpc-exec/1`},
 		{"no hosts", "GET", "hosts", "", 200, "null"},

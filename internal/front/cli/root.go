@@ -138,7 +138,7 @@ Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"
 	root.AddCommand(
 		e.upCommand(), e.downCommand(), e.statusCommand(), e.envCommand(),
 		e.lsCommand(), e.execCommand(), e.shellCommand(), e.logsCommand(), e.hostCommand(),
-		e.explainCommand(), e.demoCommand(), e.resetCommand(), e.probeCommand(), e.versionCommand(),
+		e.explainCommand(), e.demoCommand(), e.quotaCommand(), e.resetCommand(), e.probeCommand(), e.versionCommand(),
 	)
 	explainArgs(root.Commands())
 	return root
