@@ -21,9 +21,12 @@ import (
 	"github.com/localvpc/localvpc/internal/base/awserr"
 )
 
+// defaultURL is where a localvpc listens that was told nothing else.
+const defaultURL = "http://127.0.0.1:4566"
+
 // endpoint is where the running localvpc answers.
 func (e *env) endpoint() string {
-	u := cmp.Or(e.url, os.Getenv("LOCALVPC_URL"), os.Getenv("AWS_ENDPOINT_URL"), "http://127.0.0.1:4566")
+	u := cmp.Or(e.url, os.Getenv("LOCALVPC_URL"), os.Getenv("AWS_ENDPOINT_URL"), defaultURL)
 	if !strings.Contains(u, "://") {
 		u = "http://" + u
 	}

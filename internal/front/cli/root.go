@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/localvpc/localvpc/internal/front/classic"
 	"github.com/localvpc/localvpc/internal/front/render"
 )
 
@@ -64,7 +65,10 @@ type Config struct {
 	// when it answers.
 	Up func(ctx context.Context, o UpOptions, ready func(Ready)) error
 	// Probe says why namespaces are not permitted here; nil if they are.
-	Probe  func() error
+	Probe func() error
+	// Name is that under which the program was started. A command of the EC2 API
+	// tools is run under its own name, too.
+	Name   string
 	Stdin  *os.File
 	Stdout *os.File
 	Stderr *os.File
@@ -86,6 +90,9 @@ func Run(ctx context.Context, cfg Config, args []string) int {
 	e := &env{cfg: cfg, out: cfg.Stdout}
 	e.style.Colour = term.IsTerminal(int(cfg.Stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	root := e.root()
+	if classic.Is(cfg.Name) {
+		args = append([]string{cfg.Name}, args...)
+	}
 	root.SetArgs(args)
 	root.SetIn(cfg.Stdin)
 	root.SetOut(cfg.Stdout)
@@ -98,6 +105,11 @@ func Run(ctx context.Context, cfg Config, args []string) int {
 	case errors.As(err, &exit):
 		return int(exit)
 	}
+	var tool *classic.Error
+	if errors.As(err, &tool) {
+		fmt.Fprintln(cfg.Stderr, tool)
+		return ExitNo
+	}
 	fmt.Fprintln(cfg.Stderr, "localvpc:", err)
 	var failure *Failure
 	if errors.As(err, &failure) {
@@ -105,6 +117,9 @@ func Run(ctx context.Context, cfg Config, args []string) int {
 	}
 	return ExitError
 }
+
+// ownGroup is the heading of localvpc's own commands.
+const ownGroup = "localvpc"
 
 func (e *env) root() *cobra.Command {
 	root := &cobra.Command{
@@ -141,6 +156,15 @@ Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"
 		e.explainCommand(), e.demoCommand(), e.quotaCommand(), e.resetCommand(), e.probeCommand(), e.versionCommand(),
 	)
 	explainArgs(root.Commands())
+	for _, cmd := range root.Commands() {
+		cmd.GroupID = ownGroup
+	}
+	root.SetHelpCommandGroupID(ownGroup)
+	root.SetCompletionCommandGroupID(ownGroup)
+	root.AddGroup(&cobra.Group{ID: ownGroup, Title: "Available Commands:"}, &cobra.Group{ID: classic.Group, Title: "Commands of the EC2 API tools, for AWS and for localvpc:"})
+	root.AddCommand(classic.Commands(classic.Config{
+		Stdin: e.cfg.Stdin, Stdout: e.out, Stderr: e.cfg.Stderr, Defaults: e.classicDefaults,
+	})...)
 	return root
 }
 
@@ -157,6 +181,16 @@ func explainArgs(commands []*cobra.Command) {
 			}
 		}
 	}
+}
+
+// classicDefaults: as a command of localvpc's, one of the EC2 API tools means a
+// localvpc unless it is told otherwise; under its own name it means AWS.
+func (e *env) classicDefaults() classic.Defaults {
+	d := classic.Defaults{Account: e.account}
+	if !classic.Is(e.cfg.Name) {
+		d.URL = defaultURL
+	}
+	return d
 }
 
 func (e *env) versionCommand() *cobra.Command {
