@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/front/execstream"
 	"github.com/localvpc/localvpc/internal/node/sandbox"
 	"github.com/localvpc/localvpc/internal/state"
@@ -20,7 +21,11 @@ import (
 func (e *engine) Exec(ctx context.Context, req execstream.Request, s *execstream.Stream) execstream.Result {
 	code, err := e.exec(ctx, req, s)
 	if err != nil {
-		return execstream.Result{Code: code, Error: err.Error()}
+		text := err.Error()
+		if fault, ok := awserr.As(err); ok {
+			text = fault.Message
+		}
+		return execstream.Result{Code: code, Error: text}
 	}
 	return execstream.Result{Code: code}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/localvpc/localvpc/internal/aws/client"
 	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/base/awserr"
+	"github.com/localvpc/localvpc/internal/front/tunnel"
 )
 
 // defaultURL is where a localvpc listens that was told nothing else.
@@ -139,14 +140,9 @@ func (e *env) controlResponse(ctx context.Context, method, path string, in any) 
 	return resp, nil
 }
 
-// fault is an error of /_localvpc/.
-type fault struct{ Code, Message string }
-
-func (f *fault) Error() string { return f.Message }
-
 // refusal is the error that an answer of /_localvpc/ stands for.
 func refusal(resp *http.Response) error {
-	var f fault
+	var f tunnel.Error
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if json.Unmarshal(text, &f) == nil && f.Message != "" {
 		return &f

@@ -153,7 +153,8 @@ Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"
 	root.AddCommand(
 		e.upCommand(), e.downCommand(), e.statusCommand(), e.envCommand(),
 		e.lsCommand(), e.execCommand(), e.shellCommand(), e.logsCommand(), e.hostCommand(),
-		e.explainCommand(), e.demoCommand(), e.quotaCommand(), e.resetCommand(), e.probeCommand(), e.versionCommand(),
+		e.proxyCommand(), e.forwardCommand(), e.connectCommand(), e.quotaCommand(),
+		e.explainCommand(), e.demoCommand(), e.resetCommand(), e.probeCommand(), e.versionCommand(),
 	)
 	explainArgs(root.Commands())
 	for _, cmd := range root.Commands() {

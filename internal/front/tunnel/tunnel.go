@@ -8,6 +8,7 @@ package tunnel
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -34,6 +35,21 @@ const (
 	Unreachable = "NetworkUnreachable" // nobody has the address
 	TimedOut    = "ConnectTimeout"     // no answer
 )
+
+// Error is why a tunnel was refused: one of the codes or another, and a text for
+// people.
+type Error struct{ Code, Message string }
+
+func (e *Error) Error() string { return e.Message }
+
+// CodeOf is the code of an error, "" when it has none.
+func CodeOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
 
 // Conn is a connection whose directions end one by one.
 type Conn interface {
