@@ -6,6 +6,7 @@ var tables = []table{
 	RouteTables, NetworkAcls, Images, KeyPairs, Instances, Volumes, ClientTokens, Settings,
 	InternetGateways, Addresses, NatGateways, PrefixLists, Hosts, ServiceQuotas, QuotaChanges,
 	HostedZones, RecordSets, DelegationSets, CallerReferences, DnsChanges, HealthChecks, QueryLoggingConfigs, CidrCollections,
+	Users, Groups, Roles, InstanceProfiles, ManagedPolicies, AccessKeys, AccountsSettings,
 }
 
 // Names of indexes that several tables have.
@@ -34,6 +35,11 @@ const (
 	ByDelegationSet = "delegation-set" // HostedZones: by the reusable delegation set
 	ByHealthCheck   = "health-check"   // RecordSets: by their health check; HealthChecks: by their children
 	ByCollection    = "collection"     // RecordSets: by CIDR collection, a blank and location
+	ByUnique        = "unique"         // identities: by unique id, which no two have; access keys by id
+	ByPolicy        = "policy"         // Users, Groups, Roles: Within(account, ARN of a managed policy)
+	ByBoundary      = "boundary"       // Users, Roles: the same
+	ByRole          = "role"           // InstanceProfiles: Within(account, role)
+	ByUser          = "user"           // AccessKeys: Within(account, user)
 
 	ByParameter = "parameter" // Images: the name of an SSM public parameter
 )

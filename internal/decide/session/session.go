@@ -1,0 +1,186 @@
+// Package session makes and opens temporary credentials, and the ids of access
+// keys, with one secret of this machine.
+//
+// Invariant: a session is its own record: nothing is kept of it but what its token
+// holds under the seal, so none can be forgotten, forged or changed. An id that
+// was made here can be told from any other, also when its key is deleted.
+package session
+
+import (
+	"bytes"
+	"compress/flate"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// Kinds of sessions.
+const (
+	Role      = "role"      // AssumeRole, an instance's role
+	User      = "user"      // GetSessionToken of a user
+	Root      = "root"      // GetSessionToken of root
+	Federated = "federated" // GetFederationToken
+)
+
+// Prefixes of the ids of access keys (IAM User Guide, "IAM identifiers").
+const (
+	LongTerm  = "AKIA"
+	Temporary = "ASIA"
+)
+
+// Session is what a session token says.
+type Session struct {
+	AccessKey string
+	Account   string
+	Kind      string
+	// Principal is the unique id of the role or user; a later one of the same name
+	// is another.
+	Principal string `json:",omitempty"`
+	Name      string `json:",omitempty"` // of the role or user
+	Session   string `json:",omitempty"` // role session's or federated user's name
+	Issued    time.Time
+	Expires   time.Time
+
+	Tags           state.Tags `json:",omitempty"`
+	Transitive     []string   `json:",omitempty"` // keys of Tags that a next session inherits
+	Policy         string     `json:",omitempty"` // session policy, a document
+	PolicyArns     []string   `json:",omitempty"` // managed session policies
+	SourceIdentity string     `json:",omitempty"`
+	Instance       string     `json:",omitempty"` // ARN of the instance whose role it is
+}
+
+// Seal is the secret.
+type Seal [32]byte
+
+// ErrToken says that a text is no token of the seal, or not of that access key.
+var ErrToken = errors.New("it is no session token of this localvpc")
+
+// maxToken bounds a token, before and after it is unpacked.
+const maxToken = 64 << 10
+
+func (s Seal) key(use string) []byte {
+	h := hmac.New(sha256.New, s[:])
+	h.Write([]byte(use))
+	return h.Sum(nil)
+}
+
+func (s Seal) mac(use, text string) []byte {
+	h := hmac.New(sha256.New, s.key(use))
+	h.Write([]byte(text))
+	return h.Sum(nil)
+}
+
+// idSize is how many octets of chance an id holds; as many tell that it is ours.
+const idSize = 5
+
+// KeyID makes the id of an access key: 20 letters and digits.
+func (s Seal) KeyID(prefix string, chance [idSize]byte) string {
+	id := prefix + base32.StdEncoding.EncodeToString(chance[:])
+	return id + s.check(id)
+}
+
+func (s Seal) check(id string) string {
+	return base32.StdEncoding.EncodeToString(s.mac("key id", id)[:idSize])
+}
+
+// Issued says whether KeyID has made the id.
+func (s Seal) Issued(id string) bool {
+	const half = 8
+	return len(id) == 4+2*half && hmac.Equal([]byte(s.check(id[:4+half])), []byte(id[4+half:]))
+}
+
+// Credentials are the secret and the token of a session.
+func (s Seal) Credentials(v *Session) (secret, token string) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("session: encoding: %v", err)) // it is plain data
+	}
+	return s.secret(v.AccessKey), s.seal("session", text)
+}
+
+func (s Seal) secret(accessKey string) string {
+	return base64.StdEncoding.EncodeToString(s.mac("secret", accessKey))[:40]
+}
+
+// Open reads a token that came with an access key. Whether it has expired is for
+// the caller to say.
+func (s Seal) Open(accessKey, token string) (v *Session, secret string, err error) {
+	text, err := s.open("session", token)
+	if err != nil {
+		return nil, "", err
+	}
+	v = &Session{}
+	if json.Unmarshal(text, v) != nil || v.AccessKey != accessKey {
+		return nil, "", ErrToken
+	}
+	return v, s.secret(accessKey), nil
+}
+
+// Message seals a text for whoever may have it decoded (STS,
+// DecodeAuthorizationMessage).
+func (s Seal) Message(text []byte) string { return s.seal("message", text) }
+
+// OpenMessage gives the text of a message.
+func (s Seal) OpenMessage(message string) ([]byte, error) { return s.open("message", message) }
+
+// seal packs and encrypts. The nonce follows from the text, so that nothing else
+// is needed and no two texts share one (RFC 5297 has the idea).
+func (s Seal) seal(use string, text []byte) string {
+	var packed bytes.Buffer
+	w, err := flate.NewWriter(&packed, flate.BestSpeed)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic(fmt.Sprintf("session: packing: %v", err)) // into memory
+	}
+	gcm := s.gcm(use)
+	nonce := s.mac(use+" nonce", string(text))[:gcm.NonceSize()]
+	return base64.StdEncoding.EncodeToString(gcm.Seal(nonce, nonce, packed.Bytes(), nil))
+}
+
+func (s Seal) gcm(use string) cipher.AEAD {
+	block, err := aes.NewCipher(s.key(use + " key"))
+	if err != nil {
+		panic(fmt.Sprintf("session: %v", err)) // the key has 32 octets
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(fmt.Sprintf("session: %v", err))
+	}
+	return gcm
+}
+
+func (s Seal) open(use, sealed string) ([]byte, error) {
+	if len(sealed) > maxToken {
+		return nil, ErrToken
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(sealed))
+	gcm := s.gcm(use)
+	if err != nil || len(raw) < gcm.NonceSize() {
+		return nil, ErrToken
+	}
+	packed, err := gcm.Open(nil, raw[:gcm.NonceSize()], raw[gcm.NonceSize():], nil)
+	if err != nil {
+		return nil, ErrToken
+	}
+	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxToken))
+	if err != nil {
+		return nil, ErrToken
+	}
+	return text, nil
+}
