@@ -223,7 +223,7 @@ func sameLead(before, after *state.NetworkInterface) bool {
 	if before == nil || after == nil {
 		return false
 	}
-	return plugOf(before) == plugOf(after) && checked(before) == checked(after) && before.VpcID == after.VpcID &&
+	return plugOf(before) == plugOf(after) && Checked(before) == Checked(after) && before.VpcID == after.VpcID &&
 		(len(before.Addresses) == 0 || before.Primary() == after.Primary())
 }
 

@@ -48,6 +48,9 @@ func GatewayOf(r state.Reader, scope state.Scope, vpc string) (string, bool) {
 	return "", false
 }
 
+// InternetSpace is the namespace of the simulated internet.
+const InternetSpace = "inet"
+
 // Host is a machine of the simulated internet.
 type Host struct {
 	Name     string

@@ -1,6 +1,7 @@
 package fabric
 
 import (
+	"net/netip"
 	"strconv"
 
 	"github.com/localvpc/localvpc/internal/state"
@@ -46,8 +47,24 @@ func natOf(r state.Reader, n *state.NetworkInterface) (*state.NatGateway, bool) 
 // natCarries says whether packets pass a NAT gateway.
 func natCarries(g *state.NatGateway) bool { return g.State == "available" }
 
-// checked says whether an interface drops what is neither from nor for one of
+// Checked says whether an interface drops what is neither from nor for one of
 // its own addresses.
-func checked(n *state.NetworkInterface) bool {
+func Checked(n *state.NetworkInterface) bool {
 	return n.InterfaceType != NatInterface && n.SourceDestCheck
 }
+
+// NatSource is the address that a NAT gateway gives a packet: connections are
+// spread over its addresses by the client's port.
+func (p Port) NatSource(h Header) netip.Addr {
+	if !h.HasPorts() {
+		return p.Addrs[0]
+	}
+	return p.Addrs[int(h.SPort>>NatSpreadShift)%NatSpreads%len(p.Addrs)]
+}
+
+// NatSpreads is how many classes of ports there are, told apart by the bits above
+// NatSpreadShift: Linux chooses even ports first, so the lowest one says little.
+const (
+	NatSpreadShift = 3
+	NatSpreads     = 8
+)

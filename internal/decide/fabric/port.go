@@ -78,7 +78,7 @@ func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 		Key: k, VPC: row.VpcID, Subnet: row.SubnetID,
 		Number: subnet.Number, Cidr: subnet.Cidr.Masked(), Gateway: subnet.Gateway(),
 		Link: LinkName(row.ID), MAC: row.MAC, RouterMAC: RouterMAC(row.MAC),
-		SourceDestCheck: checked(row),
+		SourceDestCheck: Checked(row),
 	}
 	if nat, ok := natOf(r, row); ok {
 		p.Instance, p.Nat, p.IdleTimeout = nat.ID, true, NatIdleTimeout(r)

@@ -112,7 +112,7 @@ func (route *Route) to(r state.Reader, k state.Key) {
 	}
 	route.State, route.Port, route.Link = RouteActive, k, LinkName(k.ID)
 	route.Via = row.Primary()
-	route.Checked = checked(row)
+	route.Checked = Checked(row)
 }
 
 // Lookup gives the most specific route to an address; of equal ones that which

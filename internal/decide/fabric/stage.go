@@ -1,5 +1,7 @@
 package fabric
 
+import "slices"
+
 // Stage is one question that is asked about a packet. A packet arrives when
 // every stage on its way lets it pass.
 type Stage int
@@ -25,6 +27,9 @@ const (
 	// sending and of the receiving interface.
 	GroupOut
 	GroupIn
+	// Leave: what leaves a VPC by its internet gateway has a public address
+	// (VPC User Guide, "Internet gateways").
+	Leave
 
 	Stages = iota + 1 // above every stage
 )
@@ -45,6 +50,8 @@ func (s Stage) String() string {
 		return "group out"
 	case GroupIn:
 		return "group in"
+	case Leave:
+		return "leave"
 	}
 	return "unknown stage"
 }
@@ -52,7 +59,12 @@ func (s Stage) String() string {
 // path is the one order of the stages. The verdict does not depend on it, for
 // all stages have to let a packet pass; which of several refusals comes first
 // does, and both readers build on it.
-var path = [...]Stage{Source, Destination, AclOut, AclIn, Tracked, GroupOut, GroupIn}
+var path = [...]Stage{Source, Destination, AclOut, AclIn, Tracked, GroupOut, GroupIn, Leave}
+
+// Before says whether a stage is asked before another one.
+func (s Stage) Before(other Stage) bool {
+	return slices.Index(path[:], s) < slices.Index(path[:], other)
+}
 
 // Path gives the stages in their order.
 func Path() [len(path)]Stage { return path }

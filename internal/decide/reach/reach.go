@@ -31,6 +31,7 @@ type Endpoint struct {
 	Instance  string
 	Interface string
 	Vpc       string // of an address alone; empty: found out
+	Outside   bool   // of an address alone: in the simulated internet
 	Addr      netip.Addr
 }
 
@@ -46,14 +47,13 @@ type Report struct {
 // First is the blocking cause that a packet meets first on its way there or
 // back: the one that the kernel acts on. Nil: none.
 func (r Report) First(back bool) *Cause {
-	for _, stage := range fabric.Path() {
-		for i, c := range r.Because {
-			if c.Return == back && c.Stage == stage {
-				return &r.Because[i]
-			}
+	var first *Cause
+	for i, c := range r.Because {
+		if c.Return == back && (first == nil || c.Leg < first.Leg || c.Leg == first.Leg && c.Stage.Before(first.Stage)) {
+			first = &r.Because[i]
 		}
 	}
-	return nil
+	return first
 }
 
 // Kind is the kind of a hop's component, in the words of AWS's resource types.
@@ -67,12 +67,17 @@ const (
 	KindAcl        Kind = "network-acl"
 	KindRouteTable Kind = "route-table"
 	KindVpc        Kind = "vpc" // the VPC itself answers: Rule is the service
+	KindGateway    Kind = "internet-gateway"
+	KindNat        Kind = "natgateway"
+	KindHost       Kind = "host" // outside of every VPC
 )
 
 // Hop is one component on the way.
 type Hop struct {
 	Kind      Kind
 	ID        string
+	Leg       int          // which router on the way it belongs to, from 1
+	Space     string       // that router: of a VPC, a NAT gateway, the internet
 	Stage     fabric.Stage // what it decides; zero: nothing
 	Direction fabric.Direction
 	Rule      string        // sgr-…, acl-…/100, rtb-…/10.0.0.0/16: what let it pass or, of an ACL, refused it
@@ -90,13 +95,19 @@ const (
 	BadState             Code = "BAD_STATE"
 	BadStateAttachment   Code = "BAD_STATE_ATTACHMENT"
 	BadStateRoute        Code = "BAD_STATE_ROUTE"
+	CannotRoute          Code = "CANNOT_ROUTE"
 	DisconnectedVpcs     Code = "DISCONNECTED_VPCS"
 	EniAddress           Code = "ENI_ADDRESS_RESTRICTION"
 	EniGroupRules        Code = "ENI_SG_RULES_MISMATCH"
+	EniSourceDest        Code = "ENI_SOURCE_DEST_CHECK_RESTRICTION"
+	GatewaySpoof         Code = "GATEWAY_REJECTS_SPOOFED_TRAFFIC"
 	GroupHasNoRules      Code = "SG_HAS_NO_RULES"
+	IgwPublicEgress      Code = "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS"
+	NoPath               Code = "NO_PATH"
 	NoPossible           Code = "NO_POSSIBLE_DESTINATION"
 	NoRoute              Code = "NO_ROUTE_TO_DESTINATION"
 	NoSourceOrDest       Code = "NO_SOURCE_OR_DESTINATION"
+	ProtocolRestriction  Code = "PROTOCOL_RESTRICTION"
 	SubnetAcl            Code = "SUBNET_ACL_RESTRICTION"
 	UnassociatedResource Code = "UNASSOCIATED_COMPONENT"
 	UnknownResource      Code = "UNKNOWN_RESOURCE"
@@ -107,6 +118,8 @@ const (
 // it are zero.
 type Cause struct {
 	Code      Code
+	Leg       int    // which router on the way refuses, from 1
+	Space     string // that router
 	Stage     fabric.Stage
 	Direction fabric.Direction
 	Return    bool // on the way back
@@ -139,9 +152,9 @@ type Miss struct {
 
 // Walk explains a packet.
 func Walk(r state.Reader, q Query) Report {
-	w := walk{r: r, q: q}
+	w := walk{r: r, q: q, asked: map[string]bool{}}
 	hint := q.Destination.Vpc
-	if q.Source.Interface == "" && q.Source.Instance == "" {
+	if q.Source.Interface == "" && q.Source.Instance == "" && !q.Source.Outside {
 		if dst, cause := w.resolve(q.Destination, ""); cause == nil {
 			hint = dst.vpc // of a source that is an address alone
 		}
@@ -156,8 +169,13 @@ func Walk(r state.Reader, q Query) Report {
 		cause.Stage, cause.Direction = fabric.Destination, fabric.Ingress
 		return Report{Because: []Cause{*cause}}
 	}
+	if src.outside && dst.eni != nil && q.Destination.Addr == (netip.Addr{}) {
+		// Who is outside means the public address; without one there is no way.
+		if public := fabric.PublicOf(dst.eni, dst.addr); public.IsValid() {
+			dst.addr = public
+		}
+	}
 	w.src, w.dst = src, dst
-	w.vpc, _ = fabric.LoadVPC(r, q.Scope.Key(src.vpc))
 	w.header = fabric.Header{Src: src.addr, Dst: dst.addr, Protocol: q.Protocol, SPort: q.SourcePort, DPort: q.Port, Type: q.Type, Code: q.Code}
 	if !w.header.HasPorts() {
 		w.header.SPort, w.header.DPort = 0, 0

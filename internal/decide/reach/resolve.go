@@ -10,13 +10,23 @@ import (
 // end is an endpoint that was found: an address of a VPC, and its interface if
 // one has it.
 type end struct {
+	scope    state.Scope
 	vpc      string
 	addr     netip.Addr
 	eni      *state.NetworkInterface
 	instance *state.Instance
 	subnet   *state.Subnet
 	acl      fabric.Acl // of the subnet; without a key: none
-	table    fabric.RouteTable
+	outside  bool       // in the simulated internet, with this name
+	name     string
+}
+
+// key is that of the end's VPC.
+func (e end) key() state.Key {
+	if e.eni == nil {
+		return e.scope.Key(e.vpc)
+	}
+	return e.eni.Scope().Key(e.vpc)
 }
 
 // resolve finds an endpoint; vpc is that of the other one, if it is known.
@@ -45,6 +55,9 @@ func (w *walk) resolve(e Endpoint, vpc string) (end, *Cause) {
 			return end{}, &Cause{Code: BadState, Component: e.Instance, State: string(i.State)}
 		}
 		return w.at(primary, e.Addr), nil
+	case e.Outside && e.Addr.IsValid():
+		name, _ := outsideAt(w.r, e.Addr)
+		return end{outside: true, addr: e.Addr, name: name}, nil
 	case !e.Addr.IsValid():
 		return end{}, &Cause{Code: NoSourceOrDest}
 	}
@@ -66,12 +79,12 @@ func (w *walk) resolve(e Endpoint, vpc string) (end, *Cause) {
 	if n, ok := fabric.InterfaceAt(w.r, scope, vpc, e.Addr); ok {
 		return w.at(n, e.Addr), nil
 	}
-	return end{vpc: vpc, addr: e.Addr}, nil
+	return end{scope: scope, vpc: vpc, addr: e.Addr}, nil
 }
 
 // at is the end at an interface; the zero address is its primary one.
 func (w *walk) at(n *state.NetworkInterface, a netip.Addr) end {
-	e := end{vpc: n.VpcID, addr: a, eni: n}
+	e := end{scope: n.Scope(), vpc: n.VpcID, addr: a, eni: n}
 	if !a.IsValid() {
 		e.addr = n.Primary()
 	}
@@ -81,7 +94,6 @@ func (w *walk) at(n *state.NetworkInterface, a netip.Addr) end {
 	e.subnet, _ = state.Subnets.Get(w.r, n.Scope().Key(n.SubnetID))
 	if e.subnet != nil {
 		e.acl, _ = fabric.AclOf(w.r, n.Scope(), n.SubnetID)
-		e.table, _ = fabric.RouteTableOf(w.r, n.Scope(), n.VpcID, n.SubnetID)
 	}
 	return e
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/localvpc/localvpc/internal/decide/fabric"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -18,31 +19,38 @@ type walk struct {
 	q        Query
 	src, dst end
 	header   fabric.Header
-	vpc      fabric.VPC // of the source
+	changes  []change        // of the header, on the way there
+	asked    map[string]bool // interfaces whose groups the way there has asked
 }
 
-// way is one direction of the packet's journey.
-type way struct {
-	*walk
-	from, to *end
-	header   fabric.Header
-	back     bool
-	stages   [fabric.Stages]*Hop
-	served   bool   // the VPC itself has the address
-	same     bool   // within one subnet
-	closed   *Cause // why the receiving interface takes nothing
+// change is what a translator did to a packet: to its answer it does the reverse.
+type change struct {
+	by            string // the gateway
+	before, after fabric.Header
+}
+
+// undo gives the answer as it leaves the translator that the packet came by.
+func (w *walk) undo(by string, h fabric.Header) (fabric.Header, bool) {
+	for _, c := range w.changes {
+		if c.by == by && h.Src == c.after.Dst && h.Dst == c.after.Src {
+			h.Src, h.Dst = c.before.Dst, c.before.Src
+			return h, true
+		}
+	}
+	return h, false
 }
 
 func (w *walk) report() Report {
-	there := w.run(&w.src, &w.dst, w.header, false)
+	there := w.run(w.src, w.header, false)
 	out := Report{Forward: there.hops()}
-	answer, answered := w.header.Reply()
+	answer, answered := there.header.Reply()
 	// What answers a wrong source address goes to somebody else.
-	if answered && w.src.has(w.src.addr) && w.dst.eni != nil && !there.served && w.src.vpc == w.dst.vpc {
+	if answered && there.reached && (w.src.outside || w.src.has(w.src.addr)) {
 		if w.q.SourcePort == 0 && answer.HasPorts() {
 			answer.DPort = ephemeral.Lo
 		}
-		out.Return = w.run(&w.dst, &w.src, answer, true).hops()
+		back := w.run(there.at, answer, true)
+		out.Return = back.hops()
 	}
 	for _, h := range out.Forward {
 		out.Because = append(out.Because, h.Blocked...)
@@ -55,64 +63,305 @@ func (w *walk) report() Report {
 	return out
 }
 
-// run asks every stage, whether earlier ones refused or not.
-func (w *walk) run(from, to *end, h fabric.Header, back bool) *way {
-	y := &way{walk: w, from: from, to: to, header: h, back: back}
-	for _, stage := range fabric.Path() {
-		if hop := y.ask(stage); hop != nil {
-			hop.Stage, hop.Header = stage, h
-			for i := range hop.Blocked {
-				c := &hop.Blocked[i]
-				c.Stage, c.Direction, c.Return, c.Header = stage, hop.Direction, back, h
-			}
-			y.stages[stage] = hop
-		}
+// way is a packet's journey in one direction: a leg for each router that it
+// passes.
+type way struct {
+	*walk
+	back    bool
+	legs    []*leg
+	header  fabric.Header // as it is at its end
+	at      end           // whom it got to
+	reached bool
+}
+
+// maxLegs bounds a way: routes can lead in a circle, and in the kernel a packet's
+// time to live ends it.
+const maxLegs = 24
+
+// run follows a packet from an end, whether stages refuse it or not, as far as
+// it is known where it would go.
+func (w *walk) run(from end, h fabric.Header, back bool) *way {
+	y := &way{walk: w, back: back, header: h}
+	next := &leg{way: y, header: h, from: from}
+	if from.outside {
+		next.space = fabric.InternetSpace
+	} else {
+		next.enter(from.key())
+	}
+	for next != nil && len(y.legs) < maxLegs {
+		y.legs = append(y.legs, next)
+		next.number = len(y.legs)
+		next = next.pass()
+	}
+	if next != nil {
+		last := y.legs[len(y.legs)-1]
+		last.block(fabric.Destination, Cause{Code: NoPath, Component: last.space})
 	}
 	return y
 }
 
-// ask gives the hop of a stage, or nil when the stage is not on the way.
-func (y *way) ask(s fabric.Stage) *Hop {
+// leg is one router on the way: of a VPC, of a NAT gateway, or of the internet.
+type leg struct {
+	*way
+	number  int
+	space   string
+	header  fabric.Header // as the router decides about it
+	vpc     fabric.VPC    // of a VPC's router
+	from    end           // who sends it; without an interface, and not outside: the gateway
+	gateway string        // that it came in by
+	to      end           // whom the router gives it to
+	exit    fabric.Exit
+	same    bool // both interfaces are in one subnet
+	stages  [fabric.Stages]*Hop
+	first   *Hop   // the gateway that it came in by
+	last    *Hop   // the gateway that it goes out by, or the NAT gateway
+	closed  *Cause // why the receiving interface takes nothing
+}
+
+// enter makes the leg one of a VPC's router.
+func (l *leg) enter(vpc state.Key) {
+	l.space = vpc.ID
+	l.vpc, _ = fabric.LoadVPC(l.r, vpc)
+}
+
+// pass asks the leg's stages, and gives the next leg, nil at the end of the way.
+func (l *leg) pass() *leg {
+	switch {
+	case l.space == fabric.InternetSpace:
+		return l.internet()
+	case l.from.eni != nil && l.from.eni.InterfaceType == fabric.NatInterface && l.space != l.from.vpc:
+		return l.translator()
+	}
+	return l.router()
+}
+
+// block refuses the packet at a stage.
+func (l *leg) block(s fabric.Stage, c Cause) {
+	if l.stages[s] == nil {
+		l.stages[s] = &Hop{Kind: KindVpc, ID: l.space, Stage: s, Header: l.header}
+	}
+	l.stages[s].Blocked = append(l.stages[s].Blocked, l.say(s, l.stages[s].Direction, c))
+}
+
+// say completes a cause.
+func (l *leg) say(s fabric.Stage, d fabric.Direction, c Cause) Cause {
+	c.Stage, c.Direction, c.Return, c.Header, c.Leg, c.Space = s, d, l.back, l.header, l.number, l.space
+	return c
+}
+
+// router is a leg through a VPC's router.
+func (l *leg) router() *leg {
+	in := fabric.Entrance{Interface: l.from.eni, Gateway: l.gateway}
+	if l.vpc.Key.ID != "" {
+		l.exit = l.vpc.Exit(l.r, in, l.header)
+	}
+	if n := l.exit.Interface; n != nil {
+		l.to = l.walk.at(n, netip.Addr{})
+	}
+	l.same = l.from.subnet != nil && l.to.subnet != nil && l.from.subnet.Key == l.to.subnet.Key
+	for _, s := range fabric.Path() {
+		if hop := l.ask(s); hop != nil {
+			hop.Stage, hop.Header = s, l.header
+			for i, c := range hop.Blocked {
+				if c.Stage == 0 {
+					c.Stage = s
+				}
+				hop.Blocked[i] = l.say(c.Stage, hop.Direction, c)
+			}
+			l.stages[s] = hop
+		}
+	}
+	stuck := l.stages[fabric.Destination] != nil && len(l.stages[fabric.Destination].Blocked) > 0
+	switch {
+	case l.exit.Served:
+		return nil
+	case l.exit.Internet != "":
+		return l.leave()
+	case l.to.eni == nil || stuck:
+		return nil
+	case l.exit.Inside && l.to.eni.InterfaceType != fabric.NatInterface:
+		l.reached, l.way.header, l.way.at = true, l.header, l.to
+		return nil
+	case l.to.eni.InterfaceType == fabric.NatInterface:
+		nat, ok := fabric.NatOf(l.r, l.to.eni)
+		if !ok {
+			return nil
+		}
+		l.last = &Hop{Kind: KindNat, ID: nat.ID, Direction: fabric.Ingress, Header: l.header}
+		return &leg{way: l.way, space: nat.ID, header: l.header, from: l.to}
+	}
+	// An instance that passes on what is not its own, as it is: what it really does
+	// nobody can know but itself.
+	next := &leg{way: l.way, header: l.header, from: l.to}
+	next.enter(l.vpc.Key)
+	return next
+}
+
+// leave is the way out by the internet gateway, where a public address takes the
+// place of the private one.
+func (l *leg) leave() *leg {
+	l.last = &Hop{Kind: KindGateway, ID: l.exit.Internet, Direction: fabric.Egress, Header: l.header}
+	h, known := l.header, false
+	if l.back {
+		h, known = l.undo(l.exit.Internet, l.header)
+	}
+	if !known {
+		var public netip.Addr
+		if n, ok := fabric.InterfaceAt(l.r, l.vpc.Key.Scope(), l.space, l.header.Src); ok {
+			public = fabric.PublicOf(n, l.header.Src)
+		}
+		if !public.IsValid() {
+			c := Cause{Code: IgwPublicEgress, Component: l.exit.Internet, Addrs: []netip.Addr{l.header.Src}}
+			if l.from.eni != nil {
+				c.Interface = l.from.eni.ID
+			}
+			l.last.Blocked = []Cause{l.say(fabric.Leave, fabric.Egress, c)}
+			return nil
+		}
+		h.Src = public
+		l.translated(l.exit.Internet, h)
+	}
+	l.last.Header = h
+	return &leg{way: l.way, space: fabric.InternetSpace, header: h, gateway: l.exit.Internet}
+}
+
+// translated remembers what a translator did on the way there.
+func (l *leg) translated(by string, after fabric.Header) {
+	if !l.back {
+		l.changes = append(l.changes, change{by, l.header, after})
+	}
+}
+
+// internet is a leg through the simulated internet.
+func (l *leg) internet() *leg {
+	if l.from.outside && !l.back && l.header.Src != l.from.addr {
+		l.block(fabric.Source, Cause{Code: GatewaySpoof, Component: l.space, Addrs: []netip.Addr{l.header.Src}})
+	}
+	if name, ok := outsideAt(l.r, l.header.Dst); ok {
+		l.reached, l.way.header = true, l.header
+		l.way.at = end{outside: true, addr: l.header.Dst, name: name}
+		l.stages[fabric.Destination] = &Hop{Kind: KindHost, ID: name, Stage: fabric.Destination, Direction: fabric.Ingress, Header: l.header}
+		return nil
+	}
+	n, private, ok := fabric.PublicOwner(l.r, l.header.Dst)
+	if !ok {
+		l.stages[fabric.Destination] = &Hop{Kind: KindHost, ID: l.space, Stage: fabric.Destination, Direction: fabric.Ingress, Header: l.header}
+		l.block(fabric.Destination, Cause{Code: NoPossible, Component: l.space, Addrs: []netip.Addr{l.header.Dst}})
+		return nil
+	}
+	gateway, _ := fabric.GatewayOf(l.r, n.Scope(), n.VpcID)
+	next := &leg{way: l.way, header: l.header, gateway: gateway}
+	next.enter(n.Scope().Key(n.VpcID))
+	next.number = l.number + 1
+	next.first = &Hop{Kind: KindGateway, ID: gateway, Stage: fabric.Source, Direction: fabric.Ingress, Header: l.header}
+	if next.vpc.Contains(l.header.Src) {
+		next.first.Blocked = []Cause{next.say(fabric.Source, fabric.Ingress, Cause{Code: GatewaySpoof, Component: gateway, Addrs: []netip.Addr{l.header.Src}})}
+	}
+	h, known := l.header, false
+	if l.back {
+		h, known = l.undo(gateway, l.header)
+	}
+	if !known {
+		h.Dst = private
+		if !l.back {
+			l.changes = append(l.changes, change{gateway, l.header, h})
+		}
+	}
+	next.header = h
+	return next
+}
+
+// outsideAt names who has an address in the simulated internet, itself included.
+func outsideAt(r state.Reader, a netip.Addr) (string, bool) {
+	for h := range state.Hosts.By(r, state.ByPublic, a.String()) {
+		return h.ID, true
+	}
+	return fabric.InternetSpace, a == publicip.Router(r)
+}
+
+// translator is a leg through a NAT gateway.
+func (l *leg) translator() *leg {
+	hop := &Hop{Kind: KindNat, ID: l.space, Stage: fabric.Destination, Direction: fabric.Egress, Header: l.header}
+	l.stages[fabric.Destination] = hop
+	h, known := l.header, false
+	if l.back {
+		h, known = l.undo(l.space, l.header)
+	}
+	switch {
+	case known:
+	case l.back:
+		// The answer to what came another way: it would get another source.
+		l.block(fabric.Destination, Cause{Code: CannotRoute, Component: l.space})
+		return nil
+	case l.from.has(l.header.Dst):
+		// Nothing that begins outside comes in.
+		l.block(fabric.Destination, Cause{Code: NoPossible, Component: l.space})
+		return nil
+	case !fabric.Translates(l.header.Protocol):
+		l.block(fabric.Destination, Cause{Code: ProtocolRestriction, Component: l.space})
+		return nil
+	default:
+		port, ok := fabric.LoadPort(l.r, l.from.eni.Key)
+		if !ok {
+			l.block(fabric.Destination, Cause{Code: BadState, Component: l.space})
+			return nil
+		}
+		h.Src = port.NatSource(l.header)
+		l.translated(l.space, h)
+	}
+	next := &leg{way: l.way, header: h, from: l.from}
+	next.enter(l.from.key())
+	return next
+}
+
+// ask gives the hop of a stage of a VPC's router, or nil when the stage is not on
+// the way.
+func (l *leg) ask(s fabric.Stage) *Hop {
 	switch s {
 	case fabric.Source:
-		return y.source()
+		return l.source()
 	case fabric.Destination:
-		return y.destination()
+		return l.destination()
 	case fabric.AclOut:
-		if y.served || y.same || y.from.subnet == nil {
+		if l.exit.Served || l.same || l.from.subnet == nil {
 			return nil
 		}
-		return y.acl(y.from, fabric.Egress)
+		return l.acl(l.from, fabric.Egress)
 	case fabric.AclIn:
-		if y.served || y.same || y.to.subnet == nil || y.from.vpc != y.to.vpc {
+		if l.exit.Served || l.same || l.to.subnet == nil {
 			return nil
 		}
-		return y.acl(y.to, fabric.Ingress)
+		return l.acl(l.to, fabric.Ingress)
 	case fabric.GroupOut:
-		if y.served || y.from.eni == nil {
+		if l.exit.Served || l.from.eni == nil || l.from.eni.InterfaceType == fabric.NatInterface {
 			return nil
 		}
-		return y.group(y.from.eni, fabric.Egress)
+		return l.group(l.from.eni, fabric.Egress)
 	case fabric.GroupIn:
-		if y.served || y.to.eni == nil || y.from.vpc != y.to.vpc {
+		if l.exit.Served || l.to.eni == nil || l.to.eni.InterfaceType == fabric.NatInterface {
 			return nil
 		}
-		return y.group(y.to.eni, fabric.Ingress)
+		return l.group(l.to.eni, fabric.Ingress)
 	}
 	return nil // Tracked: the way back passes the groups, see group
 }
 
-func (y *way) source() *Hop {
-	e := y.from
+// source asks whether the sender may send this. What came in by a gateway was
+// asked there.
+func (l *leg) source() *Hop {
+	e := l.from
 	if e.eni == nil {
+		if l.gateway != "" {
+			return l.first
+		}
 		return &Hop{Kind: KindVpc, ID: e.vpc, Direction: fabric.Egress,
 			Blocked: []Cause{{Code: NoSourceOrDest, Component: e.vpc, Addrs: []netip.Addr{e.addr}}}}
 	}
 	hop := &Hop{Kind: KindInterface, ID: e.eni.ID, Direction: fabric.Egress}
-	if c := e.state(); c != nil && !y.back {
+	if c := e.state(); c != nil && !l.back && l.number == 1 {
 		hop.Blocked = append(hop.Blocked, *c)
 	}
-	if !e.has(y.header.Src) {
+	if fabric.Checked(e.eni) && !e.has(l.header.Src) {
 		own := make([]netip.Addr, len(e.eni.Addresses))
 		for i, a := range e.eni.Addresses {
 			own[i] = a.Addr
@@ -122,65 +371,72 @@ func (y *way) source() *Hop {
 	return hop
 }
 
-// destination answers as routing does: a service of the VPC, an interface by the
-// local route, or nothing.
-func (y *way) destination() *Hop {
-	if y.vpc.Key.ID == "" {
-		return &Hop{Kind: KindVpc, ID: y.from.vpc, Blocked: []Cause{{Code: UnknownResource, Component: y.from.vpc}}}
+// destination says what routing does.
+func (l *leg) destination() *Hop {
+	if l.vpc.Key.ID == "" {
+		return &Hop{Kind: KindVpc, ID: l.from.vpc, Blocked: []Cause{{Code: UnknownResource, Component: l.from.vpc}}}
 	}
-	if service, at, asked := y.vpc.ServiceAt(y.header); at {
-		y.served = true
-		hop := &Hop{Kind: KindVpc, ID: y.vpc.Key.ID, Direction: fabric.Ingress, Rule: service.Name}
-		if !asked {
-			hop.Blocked = []Cause{{Code: NoPossible, Component: y.vpc.Key.ID}}
+	x := l.exit
+	if x.Served {
+		hop := &Hop{Kind: KindVpc, ID: l.vpc.Key.ID, Direction: fabric.Ingress, Rule: x.Service.Name}
+		if !x.Asked {
+			hop.Blocked = []Cause{{Code: NoPossible, Component: l.vpc.Key.ID}}
 		}
 		return hop
 	}
-	y.same = y.from.subnet != nil && y.to.subnet != nil && y.from.subnet.Key == y.to.subnet.Key
-	hop := &Hop{Kind: KindRouteTable, ID: y.from.table.Key.ID, Direction: fabric.Egress}
+	hop := &Hop{Kind: KindRouteTable, ID: x.Table, Direction: fabric.Egress, Rule: x.Rule}
+	if x.Table == "" { // a gateway without a table
+		hop.Kind, hop.ID = KindVpc, l.vpc.Key.ID
+	}
 	var subnet string
-	if y.from.subnet != nil {
-		subnet = y.from.subnet.ID
+	if l.from.subnet != nil {
+		subnet = l.from.subnet.ID
 	}
-	route, found := y.from.table.Lookup(y.header.Dst)
-	if found {
-		hop.Rule = y.from.table.ID(route)
+	cause := Cause{Component: hop.ID, Subnet: subnet, Rule: x.Rule}
+	refuse := func(code Code) *Hop {
+		cause.Code = code
+		hop.Blocked = []Cause{cause}
+		return hop
 	}
-	cause := Cause{Component: hop.ID, Subnet: subnet, Rule: hop.Rule}
+	meant := l.dst.eni != nil && l.number == 1 && !l.back && l.header.Dst == l.dst.addr
 	switch {
-	case y.to.eni != nil && y.to.vpc != y.from.vpc:
-		hop.Blocked = []Cause{{Code: DisconnectedVpcs, Component: y.from.vpc, Interface: y.to.eni.ID}}
-	case y.vpc.Contains(y.header.Dst) && !y.to.has(y.header.Dst):
-		cause.Code, cause.Component, cause.Rule = NoPossible, y.vpc.Key.ID, ""
-		hop.Blocked = []Cause{cause}
-	case y.vpc.Contains(y.header.Dst):
-		if y.closed = y.to.state(); y.closed != nil {
-			y.closed.Stage, y.closed.Direction, y.closed.Return, y.closed.Header = fabric.Destination, fabric.Ingress, y.back, y.header
+	case meant && l.dst.vpc != l.vpc.Key.ID:
+		cause.Component, cause.Interface, cause.Subnet, cause.Rule = l.from.vpc, l.dst.eni.ID, "", ""
+		return refuse(DisconnectedVpcs)
+	case x.Inside && x.Interface == nil:
+		cause.Component, cause.Rule = l.vpc.Key.ID, ""
+		return refuse(NoPossible)
+	case x.Inside:
+		if l.closed = l.to.state(); l.closed != nil {
+			c := l.say(fabric.Destination, fabric.Ingress, *l.closed)
+			l.closed = &c
 		}
-	case !found:
-		cause.Code = NoRoute
-		hop.Blocked = []Cause{cause}
-	case route.State == fabric.RouteBlackhole:
-		cause.Code, cause.State = BadStateRoute, route.State
-		hop.Blocked = []Cause{cause}
-	default:
-		cause.Code, cause.Component = UnsupportedComponent, route.Target
-		hop.Blocked = []Cause{cause}
+	case !x.Found:
+		return refuse(NoRoute)
+	case x.Route.State != fabric.RouteActive:
+		cause.State = x.Route.State
+		return refuse(BadStateRoute)
+	case x.Route.Checked:
+		cause.Component, cause.Interface = x.Route.Target, x.Route.Port.ID
+		return refuse(EniSourceDest)
+	case x.Internet == "" && x.Interface == nil:
+		cause.Component = x.Route.Target
+		return refuse(UnsupportedComponent)
 	}
 	return hop
 }
 
-func (y *way) acl(e *end, dir fabric.Direction) *Hop {
+func (l *leg) acl(e end, dir fabric.Direction) *Hop {
 	acl := e.acl
 	if acl.Key.ID == "" {
 		return &Hop{Kind: KindAcl, Direction: dir, Blocked: []Cause{{Code: SubnetAcl, Subnet: e.subnet.ID}}}
 	}
-	entry := acl.Decide(dir, y.header)
+	entry := acl.Decide(dir, l.header)
 	hop := &Hop{Kind: KindAcl, ID: acl.Key.ID, Direction: dir, Rule: acl.ID(entry)}
 	cause := Cause{Code: SubnetAcl, Component: acl.Key.ID, Subnet: e.subnet.ID, Rule: hop.Rule}
-	if y.back && y.q.SourcePort == 0 && y.header.HasPorts() {
+	if l.back && l.q.SourcePort == 0 && l.header.HasPorts() {
 		var refusing *fabric.Entry
-		cause.Ports, refusing = answerable(acl, dir, y.header)
+		cause.Ports, refusing = answerable(acl, dir, l.header)
 		if refusing == nil {
 			return hop
 		}
@@ -229,28 +485,33 @@ func answerable(acl fabric.Acl, dir fabric.Direction, h fabric.Header) (passing 
 	return passing, refusing
 }
 
-// group asks the groups of an interface. On the way back they are not asked:
-// the flow is tracked.
-func (y *way) group(n *state.NetworkInterface, dir fabric.Direction) *Hop {
-	if y.back {
-		return &Hop{Kind: KindGroup, ID: firstOf(n.Groups), Direction: dir, Stateful: true}
+// group asks the groups of an interface. On the way back they are not asked: the
+// flow is tracked where the way there has passed.
+func (l *leg) group(n *state.NetworkInterface, dir fabric.Direction) *Hop {
+	hop := &Hop{Kind: KindGroup, ID: firstOf(n.Groups), Direction: dir}
+	if l.back {
+		if hop.Stateful = l.asked[n.ID]; !hop.Stateful {
+			hop.Blocked = []Cause{{Code: EniGroupRules, Stage: fabric.Tracked, Component: hop.ID, Interface: n.ID, Groups: n.Groups}}
+		}
+		return hop
 	}
-	groups := present(y.r, n)
-	member := fabric.Member(y.r, n.Scope(), n.VpcID)
-	if id, rule, ok := fabric.FirstRule(y.r, n.Scope(), groups, dir, y.header, member); ok {
+	l.asked[n.ID] = true
+	groups := present(l.r, n)
+	member := fabric.Member(l.r, n.Scope(), n.VpcID)
+	if id, rule, ok := fabric.FirstRule(l.r, n.Scope(), groups, dir, l.header, member); ok {
 		return &Hop{Kind: KindGroup, ID: id, Direction: dir, Rule: rule.ID}
 	}
-	hop := &Hop{Kind: KindGroup, ID: firstOf(groups), Direction: dir}
-	cause := Cause{Code: GroupHasNoRules, Component: firstOf(groups), Interface: n.ID, Groups: groups}
+	hop.ID = firstOf(groups)
+	cause := Cause{Code: GroupHasNoRules, Component: hop.ID, Interface: n.ID, Groups: groups}
 	for _, id := range groups {
-		g, _ := fabric.LoadGroup(y.r, n.Scope().Key(id))
-		rules, peer := g.Ingress, y.header.Src
+		g, _ := fabric.LoadGroup(l.r, n.Scope().Key(id))
+		rules, peer := g.Ingress, l.header.Src
 		if dir == fabric.Egress {
-			rules, peer = g.Egress, y.header.Dst
+			rules, peer = g.Egress, l.header.Dst
 		}
 		for _, rule := range rules {
 			cause.Code = EniGroupRules
-			cause.Rules = append(cause.Rules, Considered{id, rule, misses(rule, y.header, peer, member)})
+			cause.Rules = append(cause.Rules, Considered{id, rule, misses(rule, l.header, peer, member)})
 		}
 	}
 	hop.Blocked = []Cause{cause}
@@ -294,35 +555,55 @@ func firstOf(ids []string) string {
 
 // hops lists the components in the order in which AWS does.
 func (y *way) hops() []Hop {
-	hops := make([]Hop, 0, 9)
+	var hops []Hop
+	for _, l := range y.legs {
+		hops = append(hops, l.hops()...)
+	}
+	return hops
+}
+
+func (l *leg) hops() []Hop {
+	hops := make([]Hop, 0, 10)
 	add := func(h *Hop) {
 		if h != nil {
+			h.Leg, h.Space = l.number, l.space
 			hops = append(hops, *h)
 		}
 	}
-	instance := func(e *end) {
+	instance := func(e end) {
 		if e.instance != nil {
-			hops = append(hops, Hop{Kind: KindInstance, ID: e.instance.ID, Header: y.header})
+			add(&Hop{Kind: KindInstance, ID: e.instance.ID, Header: l.header})
 		}
 	}
-	instance(y.from)
-	add(y.stages[fabric.Source])
-	if y.served {
-		add(y.stages[fabric.Destination])
+	if l.vpc.Key.ID == "" && l.space != l.from.vpc { // no VPC's router
+		if l.from.outside {
+			add(&Hop{Kind: KindHost, ID: l.from.name, Header: l.header})
+		}
+		add(l.stages[fabric.Source])
+		add(l.stages[fabric.Destination])
 		return hops
 	}
-	add(y.stages[fabric.GroupOut])
-	add(y.stages[fabric.AclOut])
-	add(y.stages[fabric.Destination])
-	add(y.stages[fabric.AclIn])
-	add(y.stages[fabric.GroupIn])
-	if y.to.eni != nil && y.to.vpc == y.from.vpc {
-		hop := Hop{Kind: KindInterface, ID: y.to.eni.ID, Direction: fabric.Ingress, Header: y.header}
-		if y.closed != nil && !y.back { // the way there has said so already
-			hop.Blocked = []Cause{*y.closed}
+	if l.number == 1 {
+		instance(l.from)
+	}
+	add(l.stages[fabric.Source])
+	if l.exit.Served {
+		add(l.stages[fabric.Destination])
+		return hops
+	}
+	add(l.stages[fabric.GroupOut])
+	add(l.stages[fabric.AclOut])
+	add(l.stages[fabric.Destination])
+	add(l.stages[fabric.AclIn])
+	add(l.stages[fabric.GroupIn])
+	add(l.last)
+	if l.to.eni != nil && l.last == nil {
+		hop := Hop{Kind: KindInterface, ID: l.to.eni.ID, Direction: fabric.Ingress, Header: l.header}
+		if l.closed != nil && !l.back { // the way there has said so already
+			hop.Blocked = []Cause{*l.closed}
 		}
-		hops = append(hops, hop)
-		instance(y.to)
+		add(&hop)
+		instance(l.to)
 	}
 	return hops
 }

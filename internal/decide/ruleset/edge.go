@@ -8,7 +8,7 @@ import (
 )
 
 // Internet is the namespace of the simulated internet.
-const Internet plan.Netns = "inet"
+const Internet plan.Netns = fabric.InternetSpace
 
 // groupGateway is the group of a router's link to the internet; those of subnets
 // end at 65000.

@@ -1,6 +1,12 @@
 package ruleset
 
-import "github.com/localvpc/localvpc/internal/decide/fabric"
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/localvpc/localvpc/internal/decide/fabric"
+	"github.com/localvpc/localvpc/internal/decide/plan"
+)
 
 // tuple is what connection tracking knows a direction of a flow by. Sequence
 // numbers of TCP are taken to fit.
@@ -12,9 +18,22 @@ type tuple struct {
 // flow is one tracked flow.
 type flow struct {
 	mark     uint32
-	back     tuple // of the answers
+	there    Packet // its first packet as it came
+	answer   Packet // what answers it, as that comes
+	back     tuple  // of the answers
 	answered bool
 	kept     bool // a packet of it was let through
+
+	// What its first packet's addresses became; zero: nothing.
+	to, as netip.Addr
+	port   uint16 // beside as
+}
+
+// about is a flow by one of its packets, with the direction that an error about
+// that packet goes in.
+type about struct {
+	flow *flow
+	back bool
 }
 
 // tracked gives the part of a packet's header that names its flow: other
@@ -46,8 +65,8 @@ func (w *walk) track() {
 		if w.p.About == nil || w.p.About.Src != w.p.Dst {
 			return
 		}
-		if f, back, ok := w.it.find(tracked(w.p.About.Header, w.p.About.Ident)); ok {
-			w.flow, w.back, w.state = f, !back, "related" // it goes against the packet that it is about
+		if a, ok := w.it.errs[tracked(w.p.About.Header, w.p.About.Ident)]; ok {
+			w.flow, w.back, w.state = a.flow, a.back, "related"
 		}
 		return
 	}
@@ -59,11 +78,10 @@ func (w *walk) track() {
 		}
 		return
 	}
-	back, answers := w.p.Reply()
-	if !answers || w.p.Protocol == fabric.TCP && w.p.Flags != Syn && w.p.Flags != Ack {
+	if _, answers := w.p.Reply(); !answers || w.p.Protocol == fabric.TCP && w.p.Flags != Syn && w.p.Flags != Ack {
 		return
 	}
-	w.flow, w.state = &flow{back: tracked(back, w.p.Ident)}, "new"
+	w.flow, w.state = &flow{there: w.p}, "new"
 }
 
 func (it *Interp) find(t tuple) (f *flow, back, ok bool) {
@@ -76,7 +94,88 @@ func (w *walk) confirm() {
 	if w.flow == nil || w.flow.kept {
 		return
 	}
-	w.flow.kept = true
-	w.it.flows[tracked(w.p.Header, w.p.Ident)] = w.flow
-	w.it.flows[w.flow.back] = w.flow
+	f := w.flow
+	f.kept = true
+	answer, _ := w.p.Reply()
+	f.answer = Packet{Header: answer, Ident: w.p.Ident}
+	f.back = tracked(answer, w.p.Ident)
+	delivered, _ := f.there.Reply() // the answer as the sender gets it
+	w.it.flows[tracked(f.there.Header, f.there.Ident)] = f
+	w.it.flows[f.back] = f
+	w.it.errs[tracked(delivered, f.there.Ident)] = about{f, false}
+	w.it.errs[tracked(w.p.Header, w.p.Ident)] = about{f, true} // without translation the same as above turned round
+}
+
+// decideNAT is a translation's statement, which the first packet of a flow meets.
+func (w *walk) decideNAT(n plan.NAT) (done bool, err error) {
+	to := n.To
+	if n.Map != "" {
+		e, found, err := w.lookup(n.Map, []plan.Field{n.Field})
+		if err != nil || !found {
+			return false, err
+		}
+		to = e.To.From
+	}
+	switch n.Code {
+	case "dnat":
+		w.flow.to = to
+	case "snat":
+		w.flow.as, w.flow.port = to, w.source()
+		if n.Hi != 0 && (w.flow.port < n.Lo || w.flow.port > n.Hi) {
+			w.flow.port = n.Lo // the kernel chooses at random
+		}
+	default:
+		return false, fmt.Errorf("no stage uses %q", n)
+	}
+	return true, nil
+}
+
+// source is what stands for a source port.
+func (w *walk) source() uint16 {
+	if w.p.Protocol == fabric.ICMP {
+		return w.p.Ident
+	}
+	return w.p.SPort
+}
+
+// translate does to a packet at a hook what was decided for its flow: before
+// routing the destination changes, after it the source. Answers change the other
+// way round, and an error says of the packet that it is about what that was.
+func (w *walk) translate(hook string) {
+	f := w.flow
+	if f == nil || hook != "prerouting" && hook != "postrouting" || !f.to.IsValid() && !f.as.IsValid() {
+		return
+	}
+	first, final := f.there, w.state == "related"
+	ports := w.p.HasPorts()
+	switch {
+	case hook == "prerouting" && !w.back && f.to.IsValid():
+		w.p.Dst = f.to
+	case hook == "prerouting" && w.back && f.as.IsValid():
+		w.p.Dst = first.Src
+		if ports {
+			w.p.DPort = first.SPort
+		} else if !final {
+			w.p.Ident = first.Ident
+		}
+	case hook == "postrouting" && !w.back && f.as.IsValid():
+		w.p.Src = f.as
+		if ports {
+			w.p.SPort = f.port
+		} else if !final && w.p.Protocol == fabric.ICMP {
+			w.p.Ident = f.port
+		}
+	case hook == "postrouting" && w.back && f.to.IsValid():
+		w.p.Src = first.Dst
+	}
+	if hook != "postrouting" || !final || w.p.About == nil {
+		return
+	}
+	inner := *w.p.About
+	if w.back {
+		inner.Header, inner.Ident = first.Header, first.Ident
+	} else {
+		inner.Header, inner.Ident = f.answer.Header, f.answer.Ident
+	}
+	w.p.About = &inner
 }

@@ -45,6 +45,7 @@ func (p Packet) String() string {
 // Trace is what became of a packet.
 type Trace struct {
 	Link    string       // where it went: a link, or "lo" for the router itself; empty: nowhere
+	Packet  Packet       // as it leaves, when it went somewhere
 	Refused fabric.Stage // where it fell; zero: nowhere
 	Cause   string       // the resource that refused it, if one did
 	Steps   []Step       // the rules and elements that matched, in order
@@ -88,17 +89,17 @@ type Interp struct {
 	groups map[string]uint32 // of links
 	local  map[netip.Addr]bool
 	routes map[int][]plan.Route
-	tables []int
+	rules  []plan.IPRule // by preference
 	flows  map[tuple]*flow
+	errs   map[tuple]about // flows by what an ICMP error says of their packets
 }
 
 // NewInterp reads the objects of a router.
 func NewInterp(objects plan.Objects, ns plan.Netns) *Interp {
 	it := &Interp{
 		chains: map[string]plan.Chain{}, sets: map[string]*setOf{}, groups: map[string]uint32{},
-		local: map[netip.Addr]bool{}, routes: map[int][]plan.Route{}, flows: map[tuple]*flow{},
+		local: map[netip.Addr]bool{}, routes: map[int][]plan.Route{}, flows: map[tuple]*flow{}, errs: map[tuple]about{},
 	}
-	var rules []plan.IPRule
 	var elements []plan.Element
 	for _, o := range objects {
 		if o.NS() != ns {
@@ -118,7 +119,7 @@ func NewInterp(objects plan.Objects, ns plan.Netns) *Interp {
 		case plan.Route:
 			it.routes[o.Table] = append(it.routes[o.Table], o)
 		case plan.IPRule:
-			rules = append(rules, o)
+			it.rules = append(it.rules, o)
 		}
 	}
 	for _, e := range elements {
@@ -126,35 +127,32 @@ func NewInterp(objects plan.Objects, ns plan.Netns) *Interp {
 			s.put(e)
 		}
 	}
-	slices.SortFunc(rules, func(a, b plan.IPRule) int { return cmp.Compare(a.Pref, b.Pref) })
-	for _, r := range rules {
-		it.tables = append(it.tables, r.Table)
-	}
+	slices.SortFunc(it.rules, func(a, b plan.IPRule) int { return cmp.Compare(a.Pref, b.Pref) })
 	return it
 }
 
 // Become puts the objects of another state in place of the router's. Flows stay,
 // as they do in the kernel.
 func (it *Interp) Become(objects plan.Objects, ns plan.Netns) {
-	flows := it.flows
+	flows, errs := it.flows, it.errs
 	*it = *NewInterp(objects, ns)
-	it.flows = flows
+	it.flows, it.errs = flows, errs
 }
 
 // Forget drops all flows.
-func (it *Interp) Forget() { clear(it.flows) }
+func (it *Interp) Forget() { clear(it.flows); clear(it.errs) }
 
 // Send walks one packet. An error means that the objects are not what a router
 // can have: a reference to nothing, or a statement that no stage uses.
 func (it *Interp) Send(p Packet) (Trace, error) {
-	w := &walk{it: it, p: p, state: "invalid"}
+	w := &walk{it: it, p: p, enter: p, state: "invalid"}
 	w.track()
 	if err := w.hook("prerouting"); err != nil || w.t.Refused != 0 {
 		return w.t, err
 	}
 	hook, link := "input", "lo"
-	if !it.local[p.Dst] {
-		route, ok := it.route(p.Dst)
+	if !it.local[w.p.Dst] {
+		route, ok := it.route(w.p.Dst, w.mark)
 		if !ok || route.Type != plan.Unicast {
 			w.t.Refused, _ = stageOf("")
 			return w.t, nil
@@ -165,14 +163,23 @@ func (it *Interp) Send(p Packet) (Trace, error) {
 	if err := w.hook(hook); err != nil || w.t.Refused != 0 {
 		return w.t, err
 	}
+	if hook == "forward" {
+		if err := w.hook("postrouting"); err != nil || w.t.Refused != 0 {
+			return w.t, err
+		}
+	}
 	w.t.Link = link
 	w.confirm()
+	w.t.Packet = w.p
 	return w.t, nil
 }
 
-func (it *Interp) route(a netip.Addr) (best plan.Route, ok bool) {
-	for _, table := range it.tables {
-		for _, r := range it.routes[table] {
+func (it *Interp) route(a netip.Addr, mark uint32) (best plan.Route, ok bool) {
+	for _, rule := range it.rules {
+		if mark&rule.Mask != rule.Mark {
+			continue
+		}
+		for _, r := range it.routes[rule.Table] {
 			if r.Dst.Contains(a) && (!ok || r.Dst.Bits() > best.Dst.Bits()) {
 				best, ok = r, true
 			}
@@ -188,7 +195,9 @@ func (it *Interp) route(a netip.Addr) (best plan.Route, ok bool) {
 type walk struct {
 	it    *Interp
 	p     Packet
+	enter Packet // as it came
 	out   string
+	mark  uint32
 	flow  *flow // nil: not tracked
 	back  bool  // in the direction of the flow's answers
 	state string
@@ -206,10 +215,20 @@ func (w *walk) hook(name string) error {
 	slices.SortFunc(bases, func(a, b plan.Chain) int {
 		return cmp.Or(cmp.Compare(a.Hook.Priority, b.Hook.Priority), cmp.Compare(a.Name, b.Name))
 	})
+	if !slices.ContainsFunc(bases, func(c plan.Chain) bool { return c.Hook.Type == "nat" }) {
+		defer w.translate(name)
+	}
 	for _, c := range bases {
+		if c.Hook.Type == "nat" && (w.flow == nil || w.flow.kept || w.back) {
+			w.translate(name) // what was decided with the flow's first packet
+			continue
+		}
 		end, err := w.chain(c, 0)
 		if err != nil {
 			return err
+		}
+		if c.Hook.Type == "nat" {
+			w.translate(name)
 		}
 		if end.code == "" {
 			end = ending{code: c.Hook.Policy, where: c.Name}
@@ -247,8 +266,25 @@ func (w *walk) chain(c plan.Chain, depth int) (ending, error) {
 			}
 			w.flow.mark |= r.CTMarkOr
 		}
-		if r.NAT != nil || r.MarkFrom != nil {
-			return ending{}, fmt.Errorf("chain %s: no stage uses %q", c.Name, r)
+		if r.MarkFrom != nil {
+			e, found, err := w.lookup(r.MarkFrom.Map, r.MarkFrom.Fields)
+			if err != nil {
+				return ending{}, err
+			}
+			if !found {
+				continue
+			}
+			w.mark = e.To.Lo
+		}
+		if r.NAT != nil {
+			done, err := w.decideNAT(*r.NAT)
+			if err != nil {
+				return ending{}, err
+			}
+			if done {
+				return ending{code: plan.Accept.Code, where: c.Name}, nil
+			}
+			continue
 		}
 		v, where, cause := r.Verdict, c.Name, r.Cause
 		if r.VMap != nil {

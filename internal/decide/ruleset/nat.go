@@ -14,14 +14,6 @@ const (
 	natPorts     = 55000
 )
 
-// natSpread takes some bits of a client's port, to spread its connections over
-// the addresses of a NAT gateway. Linux chooses even ports first; the lowest bit is
-// not among them.
-const (
-	natSpreadShift = 3
-	natSpread      = 7 << natSpreadShift
-)
-
 // natTimeouts are what connection tracking calls the idle times of a flow.
 var natTimeouts = []string{"tcp_timeout_established", "udp_timeout", "udp_timeout_stream", "icmp_timeout", "generic_timeout"}
 
@@ -44,16 +36,17 @@ func Translator(p fabric.Port) []plan.Object {
 	for i := len(p.Addrs) - 1; i >= 0; i-- { // the primary one last: it also takes what has no ports
 		r := plan.Rule{NAT: &plan.NAT{Code: "snat", To: p.Addrs[i], Lo: natFirstPort, Hi: natFirstPort + natPorts - 1}, Cause: p.Instance}
 		if i > 0 {
-			m := plan.Match{Fields: []plan.Field{plan.SPort}, Mask: natSpread}
-			for v := i; v < 8; v += len(p.Addrs) {
-				m.Values = append(m.Values, plan.Num(uint32(v<<natSpreadShift)))
+			m := plan.Match{Fields: []plan.Field{plan.SPort}, Mask: (fabric.NatSpreads - 1) << fabric.NatSpreadShift}
+			for v := i; v < fabric.NatSpreads; v += len(p.Addrs) {
+				m.Values = append(m.Values, plan.Num(uint32(v<<fabric.NatSpreadShift)))
 			}
 			r.Match = []plan.Match{m}
 		}
 		post.Rules = append(post.Rules, r)
 	}
 	forward := plan.Chain{Netns: ns, Name: chainForward, Hook: &plan.Hook{Type: "filter", Hook: "forward", Policy: "drop"}, Rules: []plan.Rule{
-		plan.Do(plan.Accept, "", plan.Where(plan.CTState, plan.Str("new"), plan.Str("established"), plan.Str("related"))),
+		plan.Do(plan.Accept, "", plan.Where(plan.CTState, plan.Str("new"), plan.Str("established"), plan.Str("related")),
+			plan.Where(plan.L4Proto, plan.Num(fabric.ICMP), plan.Num(fabric.TCP), plan.Num(fabric.UDP))),
 	}}
 	return append(objects, post, forward)
 }

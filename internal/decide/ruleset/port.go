@@ -65,7 +65,7 @@ func Wiring(p fabric.Port) []plan.Object {
 	}}
 	for i, a := range p.Addrs {
 		prefix := host(a)
-		if i == 0 {
+		if i == 0 && !p.Nat { // a NAT gateway asks its router for everything
 			prefix = netip.PrefixFrom(a, p.Cidr.Bits())
 		}
 		objects = append(objects,

@@ -147,8 +147,10 @@ func stageOf(chain string) (fabric.Stage, bool) {
 	switch {
 	case chain == chainPre || chain == chainFromGateway:
 		return fabric.Source, true
-	case chain == "" || chain == chainInput || chain == chainLeave:
+	case chain == "" || chain == chainInput || chain == chainForward:
 		return fabric.Destination, true
+	case chain == chainLeave:
+		return fabric.Leave, true
 	case chain == chainTracked || chain == chainTo || chain == chainFrom:
 		return fabric.Tracked, true
 	case chain == chainNew:

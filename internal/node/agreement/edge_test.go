@@ -64,6 +64,7 @@ func (w *town) become(change func(tx *state.Tx)) {
 		w.Fatal(err)
 	}
 	w.has = want
+	settle(w.TB, w.k, ops)
 	for ns, flows := range ruleset.Cuts(ops) {
 		if _, err := w.k.CutFlows(ns, flows...); err != nil {
 			w.Fatal(err)

@@ -116,23 +116,24 @@ func (l *lab) become(t fataler, objects plan.Objects) {
 		t.Fatalf("the kernel refuses: %v\nfrom %s\nto %s", err, describe(nil, was), describe(nil, want))
 	}
 	l.has = want
-	for _, op := range ops {
-		if link, ok := op.Object.(plan.Link); ok && op.Verb != plan.Remove {
-			l.ready(t, link)
-		}
-	}
+	settle(t, l.k, ops)
 }
 
-// ready lets a new link carry packets from its instance's end: the kernel does
+// settle lets new links carry packets from their instances' ends: the kernel does
 // that in a work item of its own after the other end has come up, or when it is
 // asked for the link's state (net/core/link_watch.c, linkwatch_sync_dev).
-func (l *lab) ready(t fataler, link plan.Link) {
-	err := l.k.In(link.Peer, func() error {
-		_, err := netlink.LinkByName(link.PeerName)
-		return err
-	})
-	if err != nil {
-		t.Fatalf("looking at %s: %v", link, err)
+func settle(t fataler, k *kernel.Kernel, ops []plan.Op) {
+	for _, op := range ops {
+		link, ok := op.Object.(plan.Link)
+		if !ok || op.Verb == plan.Remove {
+			continue
+		}
+		if err := k.In(link.Peer, func() error {
+			_, err := netlink.LinkByName(link.PeerName)
+			return err
+		}); err != nil {
+			t.Fatalf("looking at %s: %v", link, err)
+		}
 	}
 }
 

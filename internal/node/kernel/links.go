@@ -168,7 +168,14 @@ func (k *Kernel) addLink(s *space, l plan.Link) error {
 	s.next++
 	s.indexes[l.Name] = index
 	peer.name(l.PeerName, peerIndex)
-	return nil
+	if !peer.router {
+		return nil // an instance looks at its links before it uses them
+	}
+	other, err := peer.route()
+	if err != nil {
+		return err
+	}
+	return link.Settle(other, peerIndex)
 }
 
 // unlink removes all links of a router.

@@ -113,6 +113,15 @@ func Add(c *nl.Conn, index uint32, l plan.Link, peer *os.File) (peerIndex uint32
 	return peerIndex, err
 }
 
+// Settle has the kernel carry packets from an end whose other end has come up. It
+// does that in a work item of its own some time later, or at once when it is asked
+// for the link's state (net/core/link_watch.c, linkwatch_sync_dev).
+func Settle(c *nl.Conn, index uint32) error {
+	var w nl.Buf
+	w.Begin(unix.RTM_GETLINK, 0, header(index, 0, 0))
+	return c.Do(&w, nil)
+}
+
 // Adjust changes the router's end of a pair from old to l. A new hardware
 // address costs the end its neighbours: the caller puts them back.
 func Adjust(c *nl.Conn, index uint32, old, l plan.Link) error {
