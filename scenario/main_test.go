@@ -76,13 +76,14 @@ func eachUser(t *testing.T, fn func(t *testing.T, w *world)) {
 
 // world is one running localvpc.
 type world struct {
-	uid  int
-	t    *testing.T
-	URL  string
-	dir  string // data directory, empty when ephemeral
-	cmd  *exec.Cmd
-	errs bytes.Buffer
-	ec2  *ec2.Client
+	uid    int
+	t      *testing.T
+	URL    string
+	dir    string // data directory, empty when ephemeral
+	region string // where commands find instances by name; empty: us-east-1
+	cmd    *exec.Cmd
+	errs   bytes.Buffer
+	ec2    *ec2.Client
 }
 
 // up starts localvpc on a free port and waits for its line. Without arguments it
@@ -149,6 +150,9 @@ func brokenOff(o *retry.StandardOptions) {
 func (w *world) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LOCALVPC_URL=" + w.URL, "HOME=" + w.home()}
+	if w.region != "" {
+		cmd.Env = append(cmd.Env, "AWS_REGION="+w.region)
+	}
 	if w.uid != os.Getuid() {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(w.uid), Gid: uint32(w.uid)}}
 	}
