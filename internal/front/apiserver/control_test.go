@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -322,4 +323,85 @@ func TestExecRefuses(t *testing.T) {
 		}
 		c.Close()
 	}
+}
+
+const tunnelUpgrade = "POST /_localvpc/tunnel HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: localvpc-tunnel/1\r\n%sContent-Length: %d\r\n\r\n%s"
+
+// TestTunnel: bytes pass both ways, each end in its own time.
+func TestTunnel(t *testing.T) {
+	b := start(t, Limits{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	near, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.control.far = near.(*net.TCPConn)
+	const body = `{"Host":"web","Port":80}`
+	c := b.raw(t, fmt.Sprintf(tunnelUpgrade, "", len(body), body)+"early ")
+	r := bufio.NewReader(c)
+	if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != 101 || resp.Header.Get("Upgrade") != tunnel.Protocol {
+		t.Fatalf("%v %v", resp, err)
+	}
+	if want := (tunnel.Request{Host: "web", Port: 80}); b.control.tunnelled != want {
+		t.Errorf("asked for %+v", b.control.tunnelled)
+	}
+	fmt.Fprint(c, "late")
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(far); err != nil || string(text) != "early late" {
+		t.Errorf("%q, %v", text, err)
+	}
+	fmt.Fprint(far, "answer")
+	far.Close()
+	if text, err := io.ReadAll(r); err != nil || string(text) != "answer" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+func TestTunnelRefuses(t *testing.T) {
+	b := start(t, Limits{})
+	b.control.fail = func() error { return awserr.New(tunnel.Refused, "nobody listens there").WithStatus(502) }
+	for _, test := range []struct {
+		header, body string
+		status       int
+		has          string
+	}{
+		{"", ``, 400, "cannot be read"},
+		{"", `{}`, 400, "The request must contain the parameter Instance"},
+		{"", `{"Instance":"i-1","Host":"web","Port":80}`, 400, "cannot be used together"},
+		{"", `{"Host":"web"}`, 400, "The port 0 is not"},
+		{"", `{"Host":"web","Port":65536}`, 400, "The port 65536 is not"},
+		{"", `{"Host":"web","Port":-1}`, 400, "The port -1 is not"},
+		{"", `{"Host":"web","Port":80,"From":"i-1"}`, 400, "unknown field"},
+		{"", `{"Host":"web","Port":80}`, 502, `"Code":"ConnectionRefused"`},
+		{"Origin: http://evil.example\r\n", `{"Host":"web","Port":80}`, 403, "AccessDenied"},
+		{"Sec-Fetch-Site: cross-site\r\n", `{"Host":"web","Port":80}`, 403, "AccessDenied"},
+	} {
+		c := b.raw(t, fmt.Sprintf(tunnelUpgrade, test.header, len(test.body), test.body))
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != test.status || !strings.Contains(string(body), test.has) {
+			t.Errorf("%s: %d %s", test.body, resp.StatusCode, body)
+		}
+		c.Close()
+	}
+	// Who hangs up while it is being opened ends the attempt.
+	b.control.fail, b.control.waiting = nil, make(chan struct{}, 1)
+	const body = `{"Host":"web","Port":80}`
+	c := b.raw(t, fmt.Sprintf(tunnelUpgrade, "", len(body), body))
+	<-b.control.waiting
+	c.Close()
+	<-b.closed
 }

@@ -211,3 +211,38 @@ func TestAStoryThatFails(t *testing.T) {
 		}
 	}
 }
+
+func TestForwardings(t *testing.T) {
+	for arg, want := range map[string]forwarding{
+		"8080:web:80":             {"127.0.0.1:8080", "web", 80},
+		"0:i-0123:443":            {"127.0.0.1:0", "i-0123", 443},
+		"127.0.0.2:8080:web:80":   {"127.0.0.2:8080", "web", 80},
+		"localhost:8080:web:80":   {"localhost:8080", "web", 80},
+		"[::1]:8080:198.18.0.9:1": {"[::1]:8080", "198.18.0.9", 1},
+		"8080:host:office:80":     {"127.0.0.1:8080", "host:office", 80},
+		"8080:[2001:db8::1]:80":   {"127.0.0.1:8080", "2001:db8::1", 80},
+	} {
+		if got, err := parseForwarding(arg); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", arg, got, err)
+		}
+	}
+	for arg, why := range map[string]string{
+		"":                     "is not like",
+		"8080":                 "is not like",
+		"8080:web":             "is not like",
+		"web:80":               "is not like",
+		"8080::80":             "is not like",
+		"8080:web:0":           "is not like",
+		"8080:web:65536":       "is not like",
+		"65536:web:80":         "is not like",
+		"8080:web:http":        "is not like",
+		"[::1:8080:web:80":     "is not like",
+		"0.0.0.0:8080:web:80":  "not a loopback address",
+		"192.0.2.1:8080:web:1": "not a loopback address",
+		"myhost:8080:web:80":   "not a loopback address",
+	} {
+		if got, err := parseForwarding(arg); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %+v, %v; want %q", arg, got, err, why)
+		}
+	}
+}

@@ -33,6 +33,13 @@ func (s *Server) http(ctx context.Context) *http.Server {
 				if err != nil {
 					return nil, err
 				}
+				// The transport goes on for a request that is over; nobody else could use it.
+				if client, ok := ctx.Value(clientKey{}).(context.Context); ok {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithCancel(ctx)
+					defer cancel()
+					defer context.AfterFunc(client, cancel)()
+				}
 				return s.dial(ctx, host, port)
 			},
 			// A request is a connection: what has changed since the last one shows.
@@ -49,7 +56,7 @@ func (s *Server) http(ctx context.Context) *http.Server {
 			case r.Method == http.MethodConnect:
 				s.connect(ctx, w, r)
 			case r.URL.Scheme == "http" && r.URL.Host != "":
-				forward.ServeHTTP(w, r)
+				forward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), clientKey{}, r.Context())))
 			case r.URL.IsAbs():
 				http.Error(w, "This proxy takes URLs of http; others go through CONNECT.", http.StatusNotImplemented)
 			default:
@@ -63,6 +70,9 @@ func (s *Server) http(ctx context.Context) *http.Server {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 }
+
+// clientKey is where the context of a client's request is found in another.
+type clientKey struct{}
 
 // connect makes the client's connection one to where it asks for.
 func (s *Server) connect(ctx context.Context, w http.ResponseWriter, r *http.Request) {
