@@ -26,6 +26,7 @@ import (
 	"github.com/localvpc/localvpc/internal/base/catalog"
 	"github.com/localvpc/localvpc/internal/decide/lifecycle"
 	"github.com/localvpc/localvpc/internal/decide/plan"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/decide/quota"
 	"github.com/localvpc/localvpc/internal/front/apiserver"
 	"github.com/localvpc/localvpc/internal/front/cli"
@@ -147,12 +148,30 @@ func build(set settings, inside *world.Inside, log *slog.Logger) (*engine, error
 			return nil, err
 		}
 	}
+	if set.PublicCidr != "" {
+		if _, err := e.store.Write(context.Background(), e.pool); err != nil {
+			return nil, err
+		}
+	}
 	if inside != nil {
 		if err := e.packets(); err != nil {
 			return nil, err
 		}
 	}
 	return e, e.api()
+}
+
+// pool puts the ranges of --public-cidr, when they were given.
+func (e *engine) pool(tx *state.Tx) error {
+	if e.set.PublicCidr == "" {
+		return nil
+	}
+	ranges, err := publicip.Parse(e.set.PublicCidr)
+	if err != nil {
+		return fmt.Errorf("--public-cidr: %w", err)
+	}
+	publicip.Set(tx, ranges)
+	return nil
 }
 
 // randomness is one buffered source for ids; transactions are made one at a time.

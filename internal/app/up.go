@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/localvpc/localvpc/internal/base/catalog"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/front/cli"
 	"github.com/localvpc/localvpc/internal/node/world"
 )
@@ -118,6 +119,11 @@ func prepare(o cli.UpOptions) (settings, error) {
 	}
 	if home, err := os.UserHomeDir(); err == nil {
 		set.Hide = append(set.Hide, home)
+	}
+	if o.PublicCidr != "" {
+		if _, err := publicip.Parse(o.PublicCidr); err != nil {
+			return set, fmt.Errorf("--public-cidr: %w", err)
+		}
 	}
 	if err := set.readFiles(); err != nil {
 		return set, err

@@ -54,8 +54,11 @@ type UpOptions struct {
 	Account   string
 	Images    string
 	Quotas    string
-	Detach    bool
-	Verbose   bool
+	// PublicCidr is the ranges of public addresses; empty: as before, or the
+	// default ones.
+	PublicCidr string
+	Detach     bool
+	Verbose    bool
 }
 
 // Config wires the commands.

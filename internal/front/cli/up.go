@@ -28,7 +28,8 @@ func (e *env) upCommand() *cobra.Command {
 		Example: `  localvpc up                        # keep state in the default data directory
   localvpc up -d                     # the same, in the background
   localvpc up --ephemeral            # keep nothing
-  localvpc up --listen 127.0.0.1:0   # any free port, printed when ready`,
+  localvpc up --listen 127.0.0.1:0   # any free port, printed when ready
+  localvpc up --public-cidr 203.0.113.0/24   # where public addresses are drawn from`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Ephemeral && cmd.Flags().Changed("data") {
 				return errors.New("--ephemeral keeps nothing: leave --data out, or leave --ephemeral out to keep state")
@@ -61,6 +62,7 @@ func (e *env) upCommand() *cobra.Command {
 	f.StringVar(&o.Account, "account", "000000000000", "default account, 12 digits")
 	f.StringVar(&o.Images, "images", "", "file with more catalogue images (JSON list of {ImageId, Name, OwnerId, Architecture, RootDeviceName, path})")
 	f.StringVar(&o.Quotas, "quotas", "", "'off', or a JSON file with quotas by name")
+	f.StringVar(&o.PublicCidr, "public-cidr", "", "ranges of the simulated internet's public addresses, with commas between them (default: 198.18.0.0/15 and the documentation ranges)")
 	f.BoolVarP(&o.Detach, "detach", "d", false, "start in the background and return when it answers")
 	f.BoolVarP(&o.Verbose, "verbose", "v", false, "log every request")
 	f.BoolVar(&held, "until-stdin-ends", false, "end with standard input: for a program that starts localvpc for itself")
