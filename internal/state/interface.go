@@ -57,6 +57,21 @@ type Attachment struct {
 // Primary is the primary private address.
 func (n *NetworkInterface) Primary() netip.Addr { return n.Addresses[0].Addr }
 
+// Has says whether an address is the interface's, its own or of a prefix.
+func (n *NetworkInterface) Has(a netip.Addr) bool {
+	for _, own := range n.Addresses {
+		if own.Addr == a {
+			return true
+		}
+	}
+	for _, p := range n.Prefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
 // VpcAddress is the key of the index ByAddress.
 func VpcAddress(vpcID string, a netip.Addr) string { return vpcID + " " + a.String() }
 
@@ -75,6 +90,11 @@ var NetworkInterfaces = &Table[NetworkInterface]{name: "network-interface", inde
 		keys := make([]string, len(n.Addresses))
 		for i, a := range n.Addresses {
 			keys[i] = VpcAddress(n.VpcID, a.Addr)
+		}
+		for _, p := range n.Prefixes {
+			for a := p.Masked().Addr(); p.Contains(a); a = a.Next() {
+				keys = append(keys, VpcAddress(n.VpcID, a))
+			}
 		}
 		return keys
 	}},

@@ -25,9 +25,10 @@ type Port struct {
 	Inside          string // its name in the instance: eth0
 	Link            string // its name in the router
 	MAC             string
-	RouterMAC       string       // of the gateway, as the instance sees it
-	Addrs           []netip.Addr // the primary one first
-	Groups          []string     // sorted; only those that exist in the VPC
+	RouterMAC       string         // of the gateway, as the instance sees it
+	Addrs           []netip.Addr   // the primary one first
+	Prefixes        []netip.Prefix // delegated, IPv4
+	Groups          []string       // sorted; only those that exist in the VPC
 	SourceDestCheck bool
 	Several         bool // the instance has more than one port
 	Publics         []Public
@@ -94,6 +95,11 @@ func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 		if open && a.PublicIP.IsValid() {
 			p.Publics = append(p.Publics, Public{a.Addr, a.PublicIP})
 			p.Outer = linkName("v", row.VpcID)
+		}
+	}
+	for _, d := range row.Prefixes {
+		if d.Addr().Is4() {
+			p.Prefixes = append(p.Prefixes, d)
 		}
 	}
 	for _, id := range row.Groups {

@@ -100,15 +100,7 @@ func (w *walk) at(n *state.NetworkInterface, a netip.Addr) end {
 
 // has says whether the address is one of the interface's.
 func (e end) has(a netip.Addr) bool {
-	if e.eni == nil {
-		return false
-	}
-	for _, own := range e.eni.Addresses {
-		if own.Addr == a {
-			return true
-		}
-	}
-	return false
+	return e.eni != nil && e.eni.Has(a)
 }
 
 // state says why packets do not pass the end's interface at all, if so.

@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/plan"
@@ -16,7 +17,7 @@ const MTU = 9001
 const (
 	tableInside = 1000  // + device index
 	prefInside  = 20000 // + perDevice times the device index + the address's place
-	perDevice   = 256   // above the 50 addresses that an interface can have
+	perDevice   = 256   // above the 50 addresses and prefixes that an interface can have
 )
 
 // Policy gives what lets a port's packets through: its source addresses, its
@@ -36,7 +37,7 @@ func Policy(p fabric.Port) []plan.Object {
 		c.Rules = append(c.Rules, plan.Do(plan.Drop, ""))
 		objects = append(objects, c)
 	}
-	for _, a := range p.Addrs {
+	for _, a := range addresses(p) {
 		objects = append(objects, plan.Element{Netns: ns, Set: setSource, At: []plan.Value{link, plan.IP(a)}, Cause: p.Key.ID})
 		for _, id := range p.Groups {
 			objects = append(objects, plan.Element{Netns: ns, Set: memberSet(id), At: []plan.Value{plan.IP(a)}, Cause: p.Key.ID})
@@ -53,6 +54,18 @@ func Policy(p fabric.Port) []plan.Object {
 		plan.Element{Netns: ns, Set: mapGroupIn, At: []plan.Value{link}, Verdict: &into, Cause: p.Key.ID},
 		plan.Element{Netns: ns, Set: mapGroupOut, At: []plan.Value{link}, Verdict: &from, Cause: p.Key.ID},
 	)
+}
+
+// addresses are those that a port sends from and takes: its own, and all of its
+// prefixes.
+func addresses(p fabric.Port) []netip.Addr {
+	all := slices.Clip(p.Addrs)
+	for _, d := range p.Prefixes {
+		for a := d.Addr(); d.Contains(a); a = a.Next() {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 // Wiring gives a port's link, its routes and neighbours in the router, and its
@@ -74,6 +87,10 @@ func Wiring(p fabric.Port) []plan.Object {
 			plan.Route{Netns: ns, Table: tableMain, Dst: host(a), Link: p.Link, Cause: p.Key.ID},
 		)
 	}
+	// Who has a prefix gives its addresses away himself: they are behind his own.
+	for _, d := range p.Prefixes {
+		objects = append(objects, plan.Route{Netns: ns, Table: tableMain, Dst: d, Link: p.Link, Via: p.Addrs[0], Onlink: true, Cause: p.Key.ID})
+	}
 	objects = append(objects, plan.Neigh{Netns: inside, Link: p.Inside, IP: p.Gateway, MAC: p.RouterMAC})
 	if p.Index == 0 {
 		objects = append(objects, plan.Route{
@@ -91,6 +108,9 @@ func Wiring(p fabric.Port) []plan.Object {
 	)
 	for i, a := range p.Addrs {
 		objects = append(objects, plan.IPRule{Netns: inside, Family: 4, Pref: prefInside + p.Index*perDevice + i, From: host(a), Table: table})
+	}
+	for i, d := range p.Prefixes {
+		objects = append(objects, plan.IPRule{Netns: inside, Family: 4, Pref: prefInside + p.Index*perDevice + len(p.Addrs) + i, From: d, Table: table})
 	}
 	return objects
 }

@@ -69,9 +69,13 @@ func draw(t *rapid.T, r state.Reader, ps []fabric.Port) probe {
 		if !ok {
 			return fabrictest.Addr(0, n, false)
 		}
-		return rapid.SampledFrom(row.Addresses).Draw(t, what+" address").Addr
+		var own []netip.Addr
+		for _, a := range row.Addresses {
+			own = append(own, a.Addr)
+		}
+		return rapid.SampledFrom(with(own, row.Prefixes)).Draw(t, what+" address")
 	}
-	p.Src = rapid.SampledFrom(p.from.Addrs).Draw(t, "source")
+	p.Src = rapid.SampledFrom(with(p.from.Addrs, p.from.Prefixes)).Draw(t, "source")
 	if rapid.IntRange(0, 9).Draw(t, "spoof") == 0 {
 		p.Src = some("spoofed")
 		if rapid.Bool().Draw(t, "from nowhere") {
@@ -98,6 +102,22 @@ func draw(t *rapid.T, r state.Reader, ps []fabric.Port) probe {
 		p.Code = rapid.SampledFrom([]uint8{0, 0, 0, 4}).Draw(t, "code")
 	}
 	return p
+}
+
+// with adds the ends of prefixes, and one between them.
+func with(addrs []netip.Addr, prefixes []netip.Prefix) []netip.Addr {
+	addrs = slices.Clip(addrs)
+	for _, p := range prefixes {
+		last := p.Addr().As4()
+		last[3] |= 15
+		addrs = append(addrs, p.Addr(), p.Addr().Next(), netip.AddrFrom4(last))
+	}
+	return addrs
+}
+
+// owns says whether packets to an address arrive at the port.
+func owns(p fabric.Port, a netip.Addr) bool {
+	return slices.Contains(p.Addrs, a) || slices.ContainsFunc(p.Prefixes, func(d netip.Prefix) bool { return d.Contains(a) })
 }
 
 // fresh makes each probe of a case a flow of its own: another source port or
@@ -241,7 +261,7 @@ func describe(r state.Reader, objects plan.Objects) string {
 			s += fmt.Sprintf("  %s in %v out %v\n", u.Key.ID, v.Ingress, v.Egress)
 		case fabric.KindPort:
 			if v, ok := fabric.LoadPort(r, u.Key); ok {
-				s += fmt.Sprintf("  %s %s of %s in %s groups %v\n", u.Key.ID, v.Addrs, v.Instance, v.Subnet, v.Groups)
+				s += fmt.Sprintf("  %s %s %s of %s in %s groups %v\n", u.Key.ID, v.Addrs, v.Prefixes, v.Instance, v.Subnet, v.Groups)
 			}
 		}
 	}
@@ -288,7 +308,7 @@ func TestExplanationAndRulesAgree(t *testing.T) {
 			if !arrived {
 				continue
 			}
-			if !slices.Contains(to.Addrs, p.Dst) {
+			if !owns(to, p.Dst) {
 				t.Fatalf("%s arrives at %s\n%s", p.Packet, to.Key, describe(snap, objects))
 			}
 			if back, ok := p.reply(to); ok {

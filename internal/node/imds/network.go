@@ -1,6 +1,7 @@
 package imds
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,7 @@ func about(s *subject, n *state.NetworkInterface) directory {
 		fixed("device-number", strconv.Itoa(int(n.Attachment.DeviceIndex))),
 		fixed("interface-id", n.ID),
 		{name: "ipv4-associations", sub: func(*subject) directory { return associations(n) }},
+		optional("ipv4-prefix", func() string { return lines(n.Prefixes, netip.Prefix.String) }),
 		optional("local-hostname", func() string {
 			if len(n.Addresses) == 0 {
 				return ""

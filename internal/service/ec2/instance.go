@@ -145,6 +145,7 @@ func apiInstanceInterface(r state.Reader, n *state.NetworkInterface, names bool)
 		Status: ptr(n.Status), SourceDestCheck: ptr(n.SourceDestCheck),
 		PrivateIpAddress: addrText(n.Primary()), PrivateDnsName: ptr(dnsview.PrivateName(n.Region, n.Primary())),
 		Groups: apiGroups(r, n.Scope(), n.Groups), Ipv6Addresses: []api.InstanceIpv6Address{},
+		Ipv4Prefixes: instancePrefixes(n.Prefixes),
 		Attachment: &api.InstanceNetworkInterfaceAttachment{
 			AttachmentId: ptr(a.ID), AttachTime: ptr(a.AttachTime), DeleteOnTermination: ptr(a.DeleteOnTermination),
 			DeviceIndex: ptr(a.DeviceIndex), NetworkCardIndex: ptr(a.NetworkCardIndex), Status: ptr(a.Status),

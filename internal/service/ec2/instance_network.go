@@ -50,11 +50,22 @@ func (s *Service) launchNetwork(r state.Reader, c authz.Caller, in *api.RunInsta
 			return nil, awserr.New("InvalidParameterCombination", "The subnets of an instance's network interfaces must be in one Availability Zone: %s is in %s, %s in %s.",
 				nics[0].subnet.ID, nics[0].subnet.AvailabilityZone, n.subnet.ID, n.subnet.AvailabilityZone)
 		}
-		if count := n.addresses(); count > int(kind.IPv4PerIface) {
+		if err := noDelegation(kind, n.prefixes()); err != nil {
+			return nil, err
+		}
+		if count := n.addresses() + n.prefixes(); count > int(kind.IPv4PerIface) {
 			return nil, awserr.New("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit: %d on one interface of %s, which has %d.", count, kind.Name, kind.IPv4PerIface)
 		}
 	}
 	return nics, nil
+}
+
+// prefixes counts the prefixes that the interface will have.
+func (n *nic) prefixes() int {
+	if n.existing != nil {
+		return len(n.existing.Prefixes)
+	}
+	return len(n.spec.Prefixes) + n.spec.PrefixCount
 }
 
 // addresses counts the private addresses that the interface will have.
@@ -216,7 +227,7 @@ func refuseInterface(e *api.InstanceNetworkInterfaceSpecification) error {
 	}{
 		{val(e.AssociateCarrierIpAddress), "Carrier addresses (AssociateCarrierIpAddress)"},
 		{val(e.Ipv6AddressCount) > 0 || len(e.Ipv6Addresses) > 0 || val(e.PrimaryIpv6), "IPv6 addresses"},
-		{len(e.Ipv4Prefixes)+len(e.Ipv6Prefixes) > 0 || val(e.Ipv4PrefixCount) > 0 || val(e.Ipv6PrefixCount) > 0, "Delegated prefixes"},
+		{len(e.Ipv6Prefixes) > 0 || val(e.Ipv6PrefixCount) > 0, "IPv6 prefixes"},
 		{val(e.InterfaceType) != "" && *e.InterfaceType != "interface", "Interface types other than interface"},
 		{val(e.NetworkCardIndex) != 0, "Further network cards"},
 		{e.EnaSrdSpecification != nil && val(e.EnaSrdSpecification.EnaSrdEnabled), "ENA Express"},
@@ -239,6 +250,7 @@ func existingInterface(r state.Reader, c authz.Caller, e *api.InstanceNetworkInt
 		{e.SubnetId != nil, "a subnet"},
 		{e.PrivateIpAddress != nil || len(e.PrivateIpAddresses) > 0, "a private IP address"},
 		{val(e.SecondaryPrivateIpAddressCount) > 0, "a secondary private IP address count"},
+		{len(e.Ipv4Prefixes) > 0 || e.Ipv4PrefixCount != nil, "prefixes"},
 		{len(e.Groups) > 0, "security groups"},
 		{e.Description != nil, "a description"},
 		{val(e.DeleteOnTermination), "delete on termination as true"},
@@ -276,7 +288,10 @@ func freshInterface(r state.Reader, c authz.Caller, in *api.RunInstancesInput, e
 	if err := checkInterfaceDescription(n.spec.Description); err != nil {
 		return n, err
 	}
-	return n, n.spec.addresses(e.PrivateIpAddress, e.PrivateIpAddresses, e.SecondaryPrivateIpAddressCount)
+	if err := n.spec.addresses(e.PrivateIpAddress, e.PrivateIpAddresses, e.SecondaryPrivateIpAddressCount); err != nil {
+		return n, err
+	}
+	return n, n.spec.delegate(e.Ipv4Prefixes, e.Ipv4PrefixCount)
 }
 
 // addresses reads the private addresses of an interface in their three forms.

@@ -40,8 +40,11 @@ func fits(r state.Reader, i *state.Instance, kind *catalog.InstanceType) error {
 		return awserr.New("AttachmentLimitExceeded", "Interface count %d exceeds the limit for %s", n, kind.Name)
 	}
 	for _, n := range list {
-		if len(n.Addresses) > int(kind.IPv4PerIface) {
-			return awserr.New("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit: %s has %d, an interface of %s can have %d.", n.ID, len(n.Addresses), kind.Name, kind.IPv4PerIface)
+		if err := noDelegation(kind, len(n.Prefixes)); err != nil {
+			return err
+		}
+		if !takes(kind, len(n.Addresses), len(n.Prefixes)) {
+			return awserr.New("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit: %s has %d, an interface of %s can have %d.", n.ID, len(n.Addresses)+len(n.Prefixes), kind.Name, kind.IPv4PerIface)
 		}
 	}
 	return nil

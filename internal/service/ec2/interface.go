@@ -41,6 +41,9 @@ func (s *Service) CreateNetworkInterface(tx *state.Tx, c authz.Caller, in *api.C
 	if err := spec.addresses(in.PrivateIpAddress, in.PrivateIpAddresses, in.SecondaryPrivateIpAddressCount); err != nil {
 		return nil, err
 	}
+	if err := spec.delegate(in.Ipv4Prefixes, in.Ipv4PrefixCount); err != nil {
+		return nil, err
+	}
 	sub, err := subnet(tx, c, *in.SubnetId)
 	if err != nil {
 		return nil, err
@@ -60,7 +63,7 @@ func refuseNewInterface(in *api.CreateNetworkInterfaceInput) error {
 	}{
 		{val(in.InterfaceType) != "" && *in.InterfaceType != "interface", "Interface types other than interface (InterfaceType)"},
 		{val(in.Ipv6AddressCount) > 0 || len(in.Ipv6Addresses) > 0 || val(in.EnablePrimaryIpv6), "IPv6 addresses"},
-		{len(in.Ipv4Prefixes)+len(in.Ipv6Prefixes) > 0 || val(in.Ipv4PrefixCount) > 0 || val(in.Ipv6PrefixCount) > 0, "Delegated prefixes"},
+		{len(in.Ipv6Prefixes) > 0 || val(in.Ipv6PrefixCount) > 0, "IPv6 prefixes"},
 		{in.ConnectionTrackingSpecification != nil, "Connection tracking timeouts"},
 		{in.Operator != nil, "Interfaces of managed services (Operator)"},
 	} {
@@ -174,7 +177,8 @@ func apiInterface(r state.Reader, n *state.NetworkInterface) api.NetworkInterfac
 		SourceDestCheck: ptr(n.SourceDestCheck), RequesterId: opt(n.RequesterID), RequesterManaged: ptr(n.RequesterManaged),
 		PrivateIpAddress: addrText(n.Primary()), PrivateDnsName: ptr(dnsview.PrivateName(n.Region, n.Primary())),
 		Groups: apiGroups(r, n.Scope(), n.Groups), Ipv6Addresses: []api.NetworkInterfaceIpv6Address{},
-		Attachment: apiAttachment(n.Attachment), Operator: notManaged(), TagSet: apiTags(n.Tags),
+		Ipv4Prefixes: apiPrefixes(n.Prefixes),
+		Attachment:   apiAttachment(n.Attachment), Operator: notManaged(), TagSet: apiTags(n.Tags),
 	}
 	for _, a := range n.Addresses {
 		address := api.NetworkInterfacePrivateIpAddress{

@@ -21,22 +21,18 @@ func tooManyAddresses(n *state.NetworkInterface) error {
 	return awserr.New("PrivateIpAddressLimitExceeded", "%s: Number of private addresses will exceed limit.", n.ID)
 }
 
-// noPrefixes refuses delegated prefixes.
-func noPrefixes(asked bool) error {
-	if asked {
-		return awserr.New("UnsupportedOperation", "Delegated prefixes are not supported by localvpc yet; leave the parameter out.")
-	}
-	return nil
-}
-
-// AssignPrivateIpAddresses gives an interface further addresses: those named, or
-// so many that are free. With AllowReassignment a secondary address that another
+// AssignPrivateIpAddresses gives an interface further addresses or prefixes: those
+// named, or so many that are free. With AllowReassignment a secondary address that another
 // interface of the subnet has moves over, with its Elastic IP address.
 func (s *Service) AssignPrivateIpAddresses(tx *state.Tx, c authz.Caller, in *api.AssignPrivateIpAddressesInput) (*api.AssignPrivateIpAddressesOutput, error) {
 	if in.NetworkInterfaceId == nil {
 		return nil, awserr.MissingParameter("networkInterfaceId")
 	}
-	if err := noPrefixes(len(in.Ipv4Prefixes) > 0 || in.Ipv4PrefixCount != nil); err != nil {
+	blocks, err := delegated(in.Ipv4Prefixes)
+	if err == nil {
+		err = checkPrefixCount(in.Ipv4PrefixCount, len(blocks))
+	}
+	if err != nil {
 		return nil, err
 	}
 	wanted, err := privateAddresses(in.PrivateIpAddresses)
@@ -45,7 +41,7 @@ func (s *Service) AssignPrivateIpAddresses(tx *state.Tx, c authz.Caller, in *api
 	}
 	count := int(val(in.SecondaryPrivateIpAddressCount))
 	switch {
-	case in.SecondaryPrivateIpAddressCount == nil && len(wanted) == 0:
+	case in.SecondaryPrivateIpAddressCount == nil && len(wanted) == 0 && in.Ipv4PrefixCount == nil && len(blocks) == 0:
 		return nil, awserr.New("MissingParameter", "The request must contain the parameter privateIpAddress or secondaryPrivateIpAddressCount")
 	case in.SecondaryPrivateIpAddressCount != nil && len(wanted) > 0:
 		return nil, awserr.InvalidParameterCombination("The parameter secondaryPrivateIpAddressCount cannot be used with the parameter privateIpAddresses")
@@ -66,10 +62,16 @@ func (s *Service) AssignPrivateIpAddresses(tx *state.Tx, c authz.Caller, in *api
 	n := *old
 	n.Addresses = slices.Clone(old.Addresses)
 	var others []*state.NetworkInterface // as they are without what moves
+	if err = addPrefixes(tx, sub, &n, blocks, 0); err != nil {
+		return nil, err
+	}
 	if count > 0 {
 		err = addFree(tx, sub, &n, count)
 	} else {
 		others, err = addNamed(tx, sub, &n, wanted, val(in.AllowReassignment))
+	}
+	if err == nil {
+		err = addPrefixes(tx, sub, &n, nil, int(val(in.Ipv4PrefixCount)))
 	}
 	if err == nil {
 		err = roomFor(tx, old, &n)
@@ -91,6 +93,7 @@ func (s *Service) AssignPrivateIpAddresses(tx *state.Tx, c authz.Caller, in *api
 			out.AssignedPrivateIpAddresses = append(out.AssignedPrivateIpAddresses, api.AssignedPrivateIpAddress{PrivateIpAddress: addrText(a.Addr)})
 		}
 	}
+	out.AssignedIpv4Prefixes = apiPrefixes(n.Prefixes[len(old.Prefixes):])
 	return out, nil
 }
 
@@ -115,7 +118,7 @@ func has(n *state.NetworkInterface, a netip.Addr) bool {
 
 // addFree adds so many addresses of the subnet's.
 func addFree(tx *state.Tx, sub *state.Subnet, n *state.NetworkInterface, count int) error {
-	taken := map[netip.Addr]bool{}
+	taken := takenBy(n.Prefixes)
 	for range count {
 		a, err := nextAddress(tx, sub, taken)
 		if err != nil {
@@ -135,6 +138,9 @@ func addNamed(r state.Reader, sub *state.Subnet, n *state.NetworkInterface, want
 	var held []string // by somebody, and must not move
 	for _, a := range wanted {
 		err := free(r, sub, a)
+		if err == nil && n.Has(a) { // by a prefix of the same request
+			err = awserr.New("InvalidIPAddress.InUse", "Address %s is in use.", a)
+		}
 		if err == nil {
 			n.Addresses = append(n.Addresses, state.PrivateAddress{Addr: a})
 			continue
@@ -148,6 +154,8 @@ func addNamed(r state.Reader, sub *state.Subnet, n *state.NetworkInterface, want
 		}
 		owner := ownerOf(r, n.VpcID, a)
 		switch {
+		case owner == nil || !has(owner, a): // it is of a prefix
+			return nil, err
 		case owner.Addresses[0].Addr == a:
 			return nil, awserr.InvalidParameterValue("privateIpAddress", a.String(), "The primary private IP address of a network interface cannot be reassigned.")
 		case owner.ID == n.ID:
@@ -194,28 +202,32 @@ func roomFor(r state.Reader, old, n *state.NetworkInterface) error {
 				return err
 			}
 			most = int(kind.IPv4PerIface)
+			if err := noDelegation(kind, len(n.Prefixes)); err != nil {
+				return err
+			}
 		}
 	}
-	if len(n.Addresses) > most && len(n.Addresses) > len(old.Addresses) {
+	if count := len(n.Addresses) + len(n.Prefixes); count > most && count > len(old.Addresses)+len(old.Prefixes) {
 		return tooManyAddresses(n)
 	}
 	return nil
 }
 
-// UnassignPrivateIpAddresses takes secondary addresses from an interface. Elastic
+// UnassignPrivateIpAddresses takes secondary addresses and prefixes from an interface. Elastic
 // IPs that stood for them stay allocated.
 func (s *Service) UnassignPrivateIpAddresses(tx *state.Tx, c authz.Caller, in *api.UnassignPrivateIpAddressesInput) (*api.UnassignPrivateIpAddressesOutput, error) {
 	if in.NetworkInterfaceId == nil {
 		return nil, awserr.MissingParameter("networkInterfaceId")
 	}
-	if err := noPrefixes(len(in.Ipv4Prefixes) > 0); err != nil {
+	blocks, err := delegated(in.Ipv4Prefixes)
+	if err != nil {
 		return nil, err
 	}
 	leaving, err := privateAddresses(in.PrivateIpAddresses)
 	if err != nil {
 		return nil, err
 	}
-	if len(leaving) == 0 {
+	if len(leaving)+len(blocks) == 0 {
 		return nil, awserr.MissingParameter("privateIpAddress")
 	}
 	old, err := networkInterface(tx, c, *in.NetworkInterfaceId)
@@ -235,6 +247,9 @@ func (s *Service) UnassignPrivateIpAddresses(tx *state.Tx, c authz.Caller, in *a
 	}
 	n := *old
 	n.Addresses = slices.DeleteFunc(slices.Clone(old.Addresses), func(p state.PrivateAddress) bool { return slices.Contains(leaving, p.Addr) })
+	if err := withoutPrefixes(&n, blocks); err != nil {
+		return nil, err
+	}
 	publicip.Readdress(tx, old, &n)
 	return &api.UnassignPrivateIpAddressesOutput{}, nil
 }

@@ -106,8 +106,6 @@ func TestAssignPrivateIpAddressesRefused(t *testing.T) {
 		"none":              {api.AssignPrivateIpAddressesInput{SecondaryPrivateIpAddressCount: ptr(int32(0))}, "InvalidParameterValue", "secondaryPrivateIpAddressCount"},
 		"negative":          {api.AssignPrivateIpAddressesInput{SecondaryPrivateIpAddressCount: ptr(int32(-1))}, "InvalidParameterValue", "(-1)"},
 		"huge":              {api.AssignPrivateIpAddressesInput{SecondaryPrivateIpAddressCount: ptr(int32(1 << 30))}, "InvalidParameterValue", "1073741824"},
-		"prefixes":          {api.AssignPrivateIpAddressesInput{Ipv4Prefixes: []string{"10.0.1.16/28"}}, "UnsupportedOperation", "prefixes"},
-		"prefix count":      {api.AssignPrivateIpAddressesInput{Ipv4PrefixCount: ptr(int32(1))}, "UnsupportedOperation", "prefixes"},
 		"not an address":    {api.AssignPrivateIpAddressesInput{PrivateIpAddresses: []string{"ten"}}, "InvalidParameterValue", "ten"},
 		"outside":           {api.AssignPrivateIpAddressesInput{PrivateIpAddresses: []string{"10.0.1.30", "10.0.2.30"}}, "InvalidParameterValue", "Address 10.0.2.30 does not fall within the subnet's address range"},
 		"reserved":          {api.AssignPrivateIpAddressesInput{PrivateIpAddresses: []string{"10.0.1.1"}}, "InvalidParameterValue", "reserved"},
@@ -136,19 +134,17 @@ func TestAssignPrivateIpAddressesRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		eni        string
 		addresses  []string
-		prefixes   []string
 		code, text string
 	}{
-		"nothing":        {id, nil, nil, "MissingParameter", "privateIpAddress"},
-		"prefixes":       {id, nil, []string{"10.0.1.16/28"}, "UnsupportedOperation", "prefixes"},
-		"not an address": {id, []string{"ten"}, nil, "InvalidParameterValue", "ten"},
-		"primary":        {id, []string{"10.0.1.11", "10.0.1.10"}, nil, "InvalidParameterValue", "primary"},
-		"another's":      {id, []string{"10.0.1.11", "10.0.1.21"}, nil, "InvalidParameterValue", "Some of the specified addresses are not assigned to interface " + id},
-		"a service's":    {managed, []string{"10.0.1.11"}, nil, "OperationNotPermitted", ""},
-		"unknown":        {"eni-0123456789abcdef0", []string{"10.0.1.11"}, nil, "InvalidNetworkInterfaceID.NotFound", "eni-0123456789abcdef0"},
+		"nothing":        {id, nil, "MissingParameter", "privateIpAddress"},
+		"not an address": {id, []string{"ten"}, "InvalidParameterValue", "ten"},
+		"primary":        {id, []string{"10.0.1.11", "10.0.1.10"}, "InvalidParameterValue", "primary"},
+		"another's":      {id, []string{"10.0.1.11", "10.0.1.21"}, "InvalidParameterValue", "Some of the specified addresses are not assigned to interface " + id},
+		"a service's":    {managed, []string{"10.0.1.11"}, "OperationNotPermitted", ""},
+		"unknown":        {"eni-0123456789abcdef0", []string{"10.0.1.11"}, "InvalidNetworkInterfaceID.NotFound", "eni-0123456789abcdef0"},
 	} {
 		t.Run("unassign "+name, func(t *testing.T) {
-			l.in(t).fails("UnassignPrivateIpAddresses", &api.UnassignPrivateIpAddressesInput{NetworkInterfaceId: &tt.eni, PrivateIpAddresses: tt.addresses, Ipv4Prefixes: tt.prefixes}, tt.code, tt.text)
+			l.in(t).fails("UnassignPrivateIpAddresses", &api.UnassignPrivateIpAddressesInput{NetworkInterfaceId: &tt.eni, PrivateIpAddresses: tt.addresses}, tt.code, tt.text)
 		})
 	}
 	l.fails("UnassignPrivateIpAddresses", &api.UnassignPrivateIpAddressesInput{}, "MissingParameter", "networkInterfaceId")

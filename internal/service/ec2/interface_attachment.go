@@ -89,10 +89,10 @@ func attachable(r state.Reader, n *state.NetworkInterface, i *state.Instance, in
 	if count > kind.Interfaces {
 		return awserr.New("AttachmentLimitExceeded", "Interface count %d exceeds the limit for %s", count, kind.Name)
 	}
-	if len(n.Addresses) > int(kind.IPv4PerIface) {
+	if !takes(kind, len(n.Addresses), len(n.Prefixes)) {
 		return tooManyAddresses(n)
 	}
-	return nil
+	return noDelegation(kind, len(n.Prefixes))
 }
 
 // DetachNetworkInterface takes an interface from its instance; its addresses and

@@ -17,12 +17,14 @@ import (
 // interface with one address of the subnet's, in the VPC's default group.
 type interfaceSpec struct {
 	Description    string
-	Groups         []string     // ids; empty: the default group
-	Addresses      []netip.Addr // asked for, the primary first unless Primary says otherwise
-	Primary        netip.Addr   // which of Addresses is the primary; zero: one is chosen
-	SecondaryCount int          // further addresses, chosen
-	InterfaceType  string       // empty: "interface"
-	Requester      string       // the service of AWS's that makes and keeps the interface: it is in no group, and forwards for others
+	Groups         []string       // ids; empty: the default group
+	Addresses      []netip.Addr   // asked for, the primary first unless Primary says otherwise
+	Primary        netip.Addr     // which of Addresses is the primary; zero: one is chosen
+	SecondaryCount int            // further addresses, chosen
+	Prefixes       []netip.Prefix // delegated ones asked for
+	PrefixCount    int            // further ones, chosen
+	InterfaceType  string         // empty: "interface"
+	Requester      string         // the service of AWS's that makes and keeps the interface: it is in no group, and forwards for others
 	Tags           state.Tags
 	Attachment     *state.Attachment // nil: the interface is available
 	AutoPublic     bool              // it is to have a public address
@@ -83,7 +85,13 @@ func (s *Service) newInterface(tx *state.Tx, c authz.Caller, sub *state.Subnet, 
 	if n.Attachment != nil {
 		n.Status = "in-use"
 	}
+	if err = addPrefixes(tx, sub, n, spec.Prefixes, 0); err != nil {
+		return nil, err
+	}
 	if n.Addresses, err = chooseAddresses(tx, sub, spec); err != nil {
+		return nil, err
+	}
+	if err = addPrefixes(tx, sub, n, nil, spec.PrefixCount); err != nil {
 		return nil, err
 	}
 	state.NetworkInterfaces.Put(tx, n)
@@ -134,7 +142,7 @@ func newMAC(rand io.Reader) string {
 // chooseAddresses gives the interface's addresses, the primary first.
 func chooseAddresses(tx *state.Tx, sub *state.Subnet, spec interfaceSpec) ([]state.PrivateAddress, error) {
 	var out []state.PrivateAddress
-	taken := map[netip.Addr]bool{}
+	taken := takenBy(spec.Prefixes)
 	for _, a := range spec.Addresses {
 		if err := free(tx, sub, a); err != nil {
 			return nil, err
@@ -169,6 +177,17 @@ func chooseAddresses(tx *state.Tx, sub *state.Subnet, spec interfaceSpec) ([]sta
 		out = append(out, state.PrivateAddress{Addr: a})
 	}
 	return out, nil
+}
+
+// takenBy gives the addresses of prefixes.
+func takenBy(prefixes []netip.Prefix) map[netip.Addr]bool {
+	taken := map[netip.Addr]bool{}
+	for _, p := range prefixes {
+		for a := p.Addr(); p.Contains(a); a = a.Next() {
+			taken[a] = true
+		}
+	}
+	return taken
 }
 
 // free says why an address that is asked for cannot be had.

@@ -169,7 +169,6 @@ func TestCreateNetworkInterfaceRefused(t *testing.T) {
 		"groups":             {api.CreateNetworkInterfaceInput{SubnetId: &sub, Groups: groups}, "SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface has been reached."},
 		"efa":                {api.CreateNetworkInterfaceInput{SubnetId: &sub, InterfaceType: ptr("efa")}, "UnsupportedOperation", "InterfaceType"},
 		"IPv6":               {api.CreateNetworkInterfaceInput{SubnetId: &sub, Ipv6AddressCount: ptr(int32(1))}, "UnsupportedOperation", "IPv6"},
-		"prefixes":           {api.CreateNetworkInterfaceInput{SubnetId: &sub, Ipv4PrefixCount: ptr(int32(1))}, "UnsupportedOperation", "prefixes"},
 		"tags of another":    {api.CreateNetworkInterfaceInput{SubnetId: &sub, TagSpecifications: tagSpec("subnet", "a", "b")}, "InvalidParameterValue", "subnet"},
 	} {
 		t.Run(name, func(t *testing.T) { w.in(t).fails("CreateNetworkInterface", &tt.in, tt.code, tt.text) })

@@ -187,6 +187,7 @@ func availableAddresses(r state.Reader, s *state.Subnet) int {
 				n--
 			}
 		}
+		n -= prefixSize * len(eni.Prefixes)
 	}
 	return n
 }

@@ -70,6 +70,11 @@ func Addr(subnet, n int, secondary bool) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, 0, byte(subnet + 1), last})
 }
 
+// Block is the prefix of an interface in a subnet: its own everywhere, as Addr is.
+func Block(subnet, n int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(subnet + 1), byte(128 + 16*n)}), 28)
+}
+
 // Populate fills one VPC: everything drawn, everything consistent.
 func Populate(t *rapid.T, tx *state.Tx, v int) {
 	Vpc(tx, VpcID(v), "10.0.0.0/16")
@@ -195,6 +200,9 @@ func drawInterface(t *rapid.T, tx *state.Tx, v, n, groups int) {
 		instance = ""
 	}
 	Interface(tx, InterfaceID(v, n), VpcID(v), SubnetID(v, subnet), instance, index, of, addrs...)
+	if rapid.IntRange(0, 3).Draw(t, "delegated") == 0 {
+		Delegate(tx, InterfaceID(v, n), Block(subnet, n))
+	}
 }
 
 // Disturb makes one random change, of the kinds that the API makes and of kinds

@@ -135,6 +135,17 @@ func Interface(tx *state.Tx, id, vpc, subnet, instance string, index int32, grou
 	state.NetworkInterfaces.Put(tx, n)
 }
 
+// Delegate gives an interface prefixes.
+func Delegate(tx *state.Tx, id string, prefixes ...netip.Prefix) {
+	row, ok := state.NetworkInterfaces.Get(tx, Scope.Key(id))
+	if !ok {
+		return
+	}
+	n := *row
+	n.Prefixes = prefixes
+	state.NetworkInterfaces.Put(tx, &n)
+}
+
 // Instance puts an instance in a state.
 func Instance(tx *state.Tx, id, vpc string, s state.InstanceState) {
 	state.Instances.Put(tx, &state.Instance{Meta: Meta(id), State: s, VpcID: vpc, LaunchTime: epoch})
