@@ -241,6 +241,17 @@ func (a *affected) prefixList(k state.Key, before, after *state.PrefixList) {
 	a.routesTo(k.Scope(), k.ID)
 }
 
+// RoutesTo names the route tables that lead to an interface, or to the NAT gateway
+// that has it.
+func RoutesTo(r state.Reader, eni state.Key) []Unit {
+	a := affected{r: r}
+	a.routesTo(eni.Scope(), eni.ID)
+	for g := range state.NatGateways.By(r, state.ByInterface, eni.ID) {
+		a.routesTo(eni.Scope(), g.ID)
+	}
+	return Canonical(a.units)
+}
+
 // routesTo adds the route tables that have the target, or the prefix list as a
 // destination.
 func (a *affected) routesTo(scope state.Scope, target string) {

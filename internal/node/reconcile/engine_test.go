@@ -140,6 +140,12 @@ func desiredOf(snap *state.Snapshot, plugged map[string]bool) (text string, open
 	}
 	var ops []plan.Op
 	for key, o := range objects {
+		if route, ok := o.(plan.Route); ok && strings.HasPrefix(string(route.Netns), "vpc-") && route.Link != "" {
+			// A route to a link that is not there yet is a black hole.
+			if _, ok := objects[plan.Link{Netns: route.Netns, Name: route.Link}.Key()]; !ok {
+				o = plan.Route{Netns: route.Netns, Table: route.Table, Dst: route.Dst, Type: plan.Blackhole}
+			}
+		}
 		if o.Kind() == plan.KindService {
 			open = append(open, key)
 			continue

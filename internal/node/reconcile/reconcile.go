@@ -246,13 +246,14 @@ func (r *Reconciler) adopt(ctx context.Context, snap *state.Snapshot) error {
 // everything decides all units anew.
 func (r *Reconciler) everything(snap *state.Snapshot, touched map[string]struct{}) {
 	stale := maps.Clone(r.want.units)
-	for _, u := range fabric.Units(snap) {
-		r.decide(snap, u, touched)
+	units := setOf(fabric.Units(snap))
+	for u := range units {
 		delete(stale, u)
 	}
 	for u := range stale {
 		r.want.set(u, nil, touched)
 	}
+	r.decide(snap, units, touched)
 }
 
 // follow decides the units that commits may have changed.
@@ -265,18 +266,68 @@ func (r *Reconciler) follow(snap *state.Snapshot, commits []state.Commit, touche
 			}
 		}
 	}
+	r.decide(snap, units, touched)
+}
+
+// decide derives units anew. Route tables come last: a route to a link that is not
+// there is a black hole until it is.
+func (r *Reconciler) decide(snap *state.Snapshot, units map[fabric.Unit]struct{}, touched map[string]struct{}) {
+	tables := map[fabric.Unit]struct{}{}
 	for u := range units {
-		r.decide(snap, u, touched)
+		if u.Kind == fabric.KindRouteTable {
+			tables[u] = struct{}{}
+			continue
+		}
+		policy, wiring := ruleset.Objects(snap, u)
+		objects := policy
+		if r.wired(wiring) {
+			objects = append(objects[:len(objects):len(objects)], wiring...)
+		}
+		before := r.linksOf(u)
+		r.want.set(u, objects, touched)
+		if u.Kind == fabric.KindPort && before != r.linksOf(u) {
+			for _, t := range fabric.RoutesTo(snap, u.Key) {
+				tables[t] = struct{}{}
+			}
+		}
+	}
+	for u := range tables {
+		policy, _ := ruleset.Objects(snap, u)
+		r.want.set(u, r.leading(policy), touched)
 	}
 }
 
-func (r *Reconciler) decide(snap *state.Snapshot, u fabric.Unit, touched map[string]struct{}) {
-	policy, wiring := ruleset.Objects(snap, u)
-	objects := policy
-	if r.wired(wiring) {
-		objects = append(objects[:len(objects):len(objects)], wiring...)
+func setOf(units []fabric.Unit) map[fabric.Unit]struct{} {
+	set := make(map[fabric.Unit]struct{}, len(units))
+	for _, u := range units {
+		set[u] = struct{}{}
 	}
-	r.want.set(u, objects, touched)
+	return set
+}
+
+// linksOf counts the links that a unit wants.
+func (r *Reconciler) linksOf(u fabric.Unit) (n int) {
+	for _, o := range r.want.units[u] {
+		if o.Kind() == plan.KindLink {
+			n++
+		}
+	}
+	return n
+}
+
+// leading gives routes, with black holes in the place of those to links that
+// nobody wants yet.
+func (r *Reconciler) leading(policy []plan.Object) []plan.Object {
+	out := make([]plan.Object, len(policy))
+	for i, o := range policy {
+		out[i] = o
+		if route, ok := o.(plan.Route); ok && route.Link != "" {
+			if _, ok := r.want.wanted[plan.Link{Netns: route.Netns, Name: route.Link}.Key()]; !ok {
+				out[i] = plan.Route{Netns: route.Netns, Table: route.Table, Dst: route.Dst, Type: plan.Blackhole, Cause: route.Cause}
+			}
+		}
+	}
+	return out
 }
 
 // wired says whether the instance that the wiring leads into has its namespace.
@@ -322,9 +373,7 @@ func (r *Reconciler) plug(ctx context.Context, snap *state.Snapshot, e event) er
 	}
 	r.plugged[ns] = true
 	touched := map[string]struct{}{}
-	for _, u := range e.actor.kind.ports(snap, e.actor.key) {
-		r.decide(snap, u, touched)
-	}
+	r.decide(snap, setOf(e.actor.kind.ports(snap, e.actor.key)), touched)
 	return r.apply(ctx, touched)
 }
 
@@ -333,8 +382,6 @@ func (r *Reconciler) unplug(ctx context.Context, snap *state.Snapshot, e event) 
 	ns := plan.Netns(e.actor.name)
 	delete(r.plugged, ns)
 	touched := map[string]struct{}{}
-	for _, u := range e.actor.kind.ports(snap, e.actor.key) {
-		r.decide(snap, u, touched)
-	}
+	r.decide(snap, setOf(e.actor.kind.ports(snap, e.actor.key)), touched)
 	return errors.Join(r.apply(ctx, touched), r.cfg.Kernel.Detach(ns))
 }

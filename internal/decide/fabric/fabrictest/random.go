@@ -98,6 +98,7 @@ func Populate(t *rapid.T, tx *state.Tx, v int) {
 	for n := range interfaces {
 		drawInterface(t, tx, v, n, present)
 	}
+	border(t, tx, v)
 }
 
 // Acls gives the subnets of a VPC ACLs: entries and associations are drawn anew.
@@ -209,7 +210,7 @@ func drawInterface(t *rapid.T, tx *state.Tx, v, n, groups int) {
 // that it would refuse: everything must follow from any state.
 func Disturb(t *rapid.T, tx *state.Tx) {
 	v := below(t, vpcs, "vpc")
-	switch rapid.IntRange(0, 14).Draw(t, "change") {
+	switch rapid.IntRange(0, 18).Draw(t, "change") {
 	case 0:
 		Populate(t, tx, v)
 	case 1:
@@ -265,6 +266,8 @@ func Disturb(t *rapid.T, tx *state.Tx) {
 		state.RouteTables.Put(tx, t)
 	case 12, 13:
 		move(t, tx, v)
+	case 15, 16, 17, 18:
+		disturbBorder(t, tx, v)
 	case 14:
 		if n := below(t, lists, "list"); rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
 			state.PrefixLists.Delete(tx, Scope.Key(ListID(n)))

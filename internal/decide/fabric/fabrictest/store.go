@@ -68,7 +68,7 @@ func Meta(id string) state.Meta { return state.Meta{Key: Scope.Key(id), Created:
 // Vpc puts a VPC with a main route table and a default ACL that allows all.
 func Vpc(tx *state.Tx, id string, cidrs ...string) {
 	v := &state.Vpc{Meta: Meta(id), State: "available", EnableDnsSupport: true}
-	main := &state.RouteTable{Meta: Meta("rtb-" + id[4:]), VpcID: id, Associations: []state.RouteTableAssociation{{ID: "rtbassoc-" + id[4:], Main: true}}}
+	main := &state.RouteTable{Meta: Meta("rtb-" + id[4:]), VpcID: id, Number: 1, Associations: []state.RouteTableAssociation{{ID: "rtbassoc-" + id[4:], Main: true}}}
 	for i, c := range cidrs {
 		p := netip.MustParsePrefix(c)
 		v.Cidrs = append(v.Cidrs, state.CidrAssociation{ID: fmt.Sprintf("vpc-cidr-assoc-%s%d", id[4:], i), Cidr: p, State: "associated"})
