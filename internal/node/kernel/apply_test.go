@@ -31,6 +31,23 @@ func do(k kernel.Interface, verb plan.Verb, objects ...plan.Object) error {
 	return k.Apply(context.Background(), ops)
 }
 
+// TestTwoNewRoutersInOneStep: one has the far end of the other's link, and an
+// address on an interface that was never looked for.
+func TestTwoNewRoutersInOneStep(t *testing.T) {
+	k := world(t)
+	between := plan.Link{
+		Netns: "vpc-1", Name: "igw", MAC: "02:00:00:00:00:01", Peer: "inet", PeerName: "vpc1", PeerMAC: "02:00:00:00:00:02", MTU: 1500, Group: 65001,
+	}
+	own := plan.Addr{Netns: "inet", Link: "lo", Prefix: prefix("198.18.0.1/32")}
+	if err := do(k, plan.Add, plan.Router{Name: "vpc-1"}, plan.Router{Name: "inet"}, between, own); err != nil {
+		t.Fatal(err)
+	}
+	have, err := k.Read("inet")
+	if _, ok := have[own.Key()]; err != nil || !ok {
+		t.Errorf("%v in %v, %v", own, have, err)
+	}
+}
+
 // TestAnErrorNamesTheOperation: also the one element among many of one message.
 func TestAnErrorNamesTheOperation(t *testing.T) {
 	k := world(t)

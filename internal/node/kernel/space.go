@@ -108,9 +108,13 @@ func (s *space) links() ([]link.Found, error) {
 }
 
 // name notes the name that we have given to an interface, whatever an instance
-// calls it by now.
+// calls it by now. A router's interfaces that are not read yet stay so: there
+// each has the name that we gave it, and one alone would pass for all.
 func (s *space) name(name string, index uint32) {
 	if s.indexes == nil {
+		if s.router {
+			return
+		}
 		s.indexes = map[string]uint32{}
 	}
 	maps.DeleteFunc(s.indexes, func(_ string, i uint32) bool { return i == index })
