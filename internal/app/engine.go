@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	wireec2 "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	wireroute53 "github.com/localvpc/localvpc/internal/aws/wire/route53"
 	wirequotas "github.com/localvpc/localvpc/internal/aws/wire/servicequotas"
 	wiressm "github.com/localvpc/localvpc/internal/aws/wire/ssm"
 	wirests "github.com/localvpc/localvpc/internal/aws/wire/sts"
@@ -40,6 +42,7 @@ import (
 	"github.com/localvpc/localvpc/internal/node/world"
 	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/service/ec2"
+	"github.com/localvpc/localvpc/internal/service/route53"
 	"github.com/localvpc/localvpc/internal/service/servicequotas"
 	"github.com/localvpc/localvpc/internal/service/ssm"
 	"github.com/localvpc/localvpc/internal/service/sts"
@@ -308,6 +311,7 @@ func (e *engine) api() error {
 	e.server = apiserver.New(apiserver.Config{
 		Services: []apiserver.Service{
 			{API: wireec2.API, Signing: "ec2", Actions: byName(compute.Actions())},
+			{API: wireroute53.API, Signing: "route53", Actions: byName(route53.New(route53.Config{Now: time.Now, Draw: mathrand.Uint64}).Actions())},
 			{API: wirequotas.API, Signing: "servicequotas", Actions: byName(servicequotas.New(e.quotas).Actions())},
 			{API: wiressm.API, Signing: "ssm", Actions: byName(ssm.New().Actions())},
 			{API: wirests.API, Signing: "sts", Actions: byName(sts.New(sts.Config{Account: e.set.Account}).Actions())},

@@ -47,6 +47,7 @@ var HostedZones = &Table[HostedZone]{name: "hosted-zone", indexes: []index[Hoste
 		}
 		return keys
 	}},
+	{ByZone, func(z *HostedZone) []string { return []string{z.ID} }},
 	{ByName, func(z *HostedZone) []string { return []string{z.Name} }},
 	{ByReversed, func(z *HostedZone) []string { return []string{Reversed(z.Account, z.Reversed)} }},
 	{ByDelegationSet, func(z *HostedZone) []string { return []string{z.DelegationSetID} }},

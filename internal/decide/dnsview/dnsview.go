@@ -40,6 +40,9 @@ type Question struct {
 	Name    Name
 	Type    Type
 	Recurse bool // the RD bit
+	// Draw settles what is left to chance: weighted and multivalue routing, the
+	// order of values. Two questions with the same one have the same answer.
+	Draw uint64
 }
 
 // Record is a resource record of class IN.
@@ -48,6 +51,18 @@ type Record struct {
 	Type Type
 	TTL  uint32 // seconds
 	Data string // RDATA as it travels, names in it not compressed
+	text string // the value in Route 53, if it has it from there
+}
+
+// Value is the data in presentation form, of records of hosted zones and of
+// addresses; "" of any other.
+func (r Record) Value() string {
+	if r.text == "" && (r.Type == TypeA || r.Type == TypeAAAA) {
+		if a, ok := netip.AddrFromSlice([]byte(r.Data)); ok {
+			return a.String()
+		}
+	}
+	return r.text
 }
 
 // Answer is what the asker gets. With no Rcode and no Answer records it is
@@ -76,6 +91,11 @@ const (
 	HostnamesOff    Decider = "dns-hostnames"    // EnableDnsHostnames of the VPC ID is off
 	ServiceName     Decider = "service"          // a link-local service of the VPC: Addr
 	NotRecursive    Decider = "not-recursive"    // the question does not ask for recursion
+	HostedZone      Decider = "hosted-zone"      // the hosted zone ID at Domain
+	RecordSet       Decider = "record-set"       // the record set of Domain with the type ID
+	AliasRecord     Decider = "alias"            // Domain stands for the name ID
+	Unhealthy       Decider = "unhealthy"        // a record of Domain is left out: its health check or set identifier is ID
+	CanonicalName   Decider = "cname"            // Domain is where the answer goes on
 	OutsideVpcRange Decider = "outside-vpc-cidr" // Addr is in no block of the VPC ID
 )
 

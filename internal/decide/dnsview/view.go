@@ -10,6 +10,7 @@ type View struct {
 	vpc    *state.Vpc // nil: on the internet
 	domain Name       // of the Region's private names
 	layers []layer
+	zones  bool // private hosted zones answer
 }
 
 // zone decides about all names in its domain for which there is no narrower one.
@@ -31,7 +32,9 @@ func At(r state.Reader, vpc state.Key) (*View, bool) {
 	if !ok || !v.EnableDnsSupport {
 		return nil, false
 	}
-	return &View{r: r, vpc: v, domain: mustName(Domain(v.Region)), layers: order[:]}, true
+	view := &View{r: r, vpc: v, domain: mustName(Domain(v.Region)), layers: order[:]}
+	view.zones = hasZones(view)
+	return view, true
 }
 
 // Internet makes the view of a resolver outside every VPC.
@@ -41,12 +44,40 @@ func Internet(r state.Reader) *View { return &View{r: r} }
 // who wins (Route 53 Developer Guide, "How Route 53 Resolver uses rules" and
 // "Considerations when working with a private hosted zone"): resolver rules,
 // private hosted zones, autodefined zones. The narrowest domain wins before
-// that, and the root is left to the public tree. The first two come with the
-// issues that bring their resources.
-var order = [...]layer{autodefined{}}
+// that, and the root is left to the public tree. Resolver rules come with the
+// issue that brings them.
+var order = [...]layer{privateZones{}, autodefined{}}
 
-// Answer decides. It never fails: an answer with an Rcode is an answer.
+// Answer decides. It never fails: an answer with an Rcode is an answer. A CNAME
+// record that leaves its zone is followed wherever the resolver would look.
 func (v *View) Answer(q Question) Answer {
+	a := v.decide(q)
+	for range maxChain {
+		target, ok := a.unfinished(q)
+		if !ok {
+			return a
+		}
+		next := q
+		next.Name = target
+		more := v.decide(next)
+		a.Rcode, a.Authority = more.Rcode, more.Authority
+		a.Answer = append(a.Answer, more.Answer...)
+		a.Because = append(append(a.Because, Cause{Decider: CanonicalName, Domain: target}), more.Because...)
+	}
+	return Answer{Rcode: ServerFailure, RA: a.RA, Because: a.Because}
+}
+
+// unfinished says whether an answer ends with a CNAME record that was not asked
+// for, and where it points to.
+func (a Answer) unfinished(q Question) (Name, bool) {
+	if a.Rcode != Success || len(a.Answer) == 0 || q.Type == TypeCNAME || q.Type == TypeANY || len(a.Authority) > 0 {
+		return "", false
+	}
+	return canonical(a.Answer[len(a.Answer)-1:])
+}
+
+// decide asks the zone with the narrowest domain.
+func (v *View) decide(q Question) Answer {
 	domain := q.Name
 	for domain != Root {
 		for _, l := range v.layers {

@@ -1,6 +1,10 @@
 package dnsserver
 
-import "github.com/localvpc/localvpc/internal/decide/dnsview"
+import (
+	"math/rand/v2"
+
+	"github.com/localvpc/localvpc/internal/decide/dnsview"
+)
 
 // Types that are not of data and that are not served here: what the server and
 // its peer would have to agree on (RFC 2930, RFC 8945), and transfers of zones
@@ -41,7 +45,7 @@ func (s *Server) respond(v *dnsview.View, msg, out []byte, limit func(*query) in
 		s.failures.Add(1)
 		return q.failure(out, code)
 	}
-	a := v.Answer(dnsview.Question{Name: q.name, Type: dnsview.Type(q.typ), Recurse: q.flags&bitRD != 0})
+	a := v.Answer(dnsview.Question{Name: q.name, Type: dnsview.Type(q.typ), Recurse: q.flags&bitRD != 0, Draw: rand.Uint64()})
 	start := len(out)
 	out = q.encode(out, a, limit(&q))
 	if out[start+2]&(bitTC>>8) != 0 {

@@ -1,0 +1,249 @@
+package dnsview
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// maxChain bounds the CNAME records and aliases that one answer follows.
+const maxChain = 16
+
+// hosted is a hosted zone of Route 53.
+type hosted struct {
+	row  *state.HostedZone
+	apex Name
+}
+
+// asking is one question to hosted zones, with all that its answer depends on.
+type asking struct {
+	r     state.Reader
+	place Place
+	draws draws
+	// cuts says that NS records below an apex delegate: in public zones.
+	cuts bool
+	// outside resolves the name of an AWS service that an alias stands for; nil:
+	// there is none.
+	outside func(Name, Type) []Record
+	owner   Name // whose records are being chosen
+	health  health
+}
+
+// at gives the record sets of a name in the order of their types, and says
+// whether the name exists: it does when it or a name below it has records
+// (RFC 4592 section 2.2.2).
+func (h hosted) at(r state.Reader, n Name) (sets []*state.RecordSet, exists bool) {
+	prefix := h.row.ID + "/" + n.Reversed()
+	for s := range state.RecordSets.From(r, state.Key{Account: h.row.Account, ID: prefix + " "}) {
+		if s.Account != h.row.Account || !strings.HasPrefix(s.ID, prefix) {
+			break
+		}
+		exists = true
+		if s.ID[len(prefix)] != ' ' {
+			break
+		}
+		sets = append(sets, s)
+	}
+	return sets, exists
+}
+
+// ofType keeps the sets of one type.
+func ofType(sets []*state.RecordSet, typ string) (group []*state.RecordSet) {
+	for _, s := range sets {
+		if s.Type == typ {
+			group = append(group, s)
+		}
+	}
+	return group
+}
+
+// node finds what answers for a name: its own records, those of the wildcard at
+// its closest encloser (RFC 4592 section 3.3.1), or the cut above it.
+func (h hosted) node(a *asking, n Name) (sets []*state.RecordSet, exists bool, cut Name) {
+	if a.cuts {
+		if at, ok := h.cutAbove(a.r, n); ok {
+			sets, _ := h.at(a.r, at)
+			return ofType(sets, "NS"), true, at
+		}
+	}
+	if sets, exists = h.at(a.r, n); exists {
+		return sets, true, ""
+	}
+	for encloser := n; encloser != h.apex; {
+		_, encloser = encloser.First()
+		if _, there := h.at(a.r, encloser); there || encloser == h.apex {
+			sets, exists = h.at(a.r, encloser.below("*"))
+			return sets, exists, ""
+		}
+	}
+	return nil, false, ""
+}
+
+// cutAbove finds the delegation that is nearest to the apex, at the name or above.
+func (h hosted) cutAbove(r state.Reader, n Name) (cut Name, ok bool) {
+	for at := n; at != h.apex; _, at = at.First() {
+		sets, _ := h.at(r, at)
+		if len(ofType(sets, "NS")) > 0 {
+			cut, ok = at, true
+		}
+	}
+	return cut, ok
+}
+
+// resolve answers from the zone alone, along CNAME records until they leave it.
+func (h hosted) resolve(a *asking, q Question) Answer {
+	ans := Answer{Because: []Cause{{Decider: HostedZone, Domain: h.apex, ID: h.row.ID}}}
+	seen := map[Name]bool{}
+	for name := q.Name; ; {
+		if seen[name] || len(seen) > maxChain {
+			ans.Rcode = ServerFailure // a loop of CNAME records has no answer
+			return ans
+		}
+		seen[name] = true
+		a.owner = name
+		sets, exists, cut := h.node(a, name)
+		switch {
+		case !exists:
+			ans.Rcode = NameError
+			ans.Authority = h.negative(a.r)
+			return ans
+		case cut != "" && !(cut == name && q.Type == TypeDS):
+			records, because := a.choose(sets, 0)
+			ans.Authority = own(records, cut)
+			ans.Because = append(ans.Because, because...)
+			return ans
+		case cut != "":
+			sets, _ = h.at(a.r, name)
+		}
+		if q.Type == TypeANY {
+			h.any(a, &ans, name, sets)
+			return ans
+		}
+		group := ofType(sets, TypeName(q.Type))
+		if len(group) == 0 && q.Type != TypeCNAME {
+			if group = ofType(sets, "CNAME"); len(group) > 0 {
+				records, because := a.choose(group, 0)
+				ans.Because = append(ans.Because, because...)
+				ans.Answer = append(ans.Answer, own(records, name)...)
+				target, ok := canonical(records)
+				if ok && target.In(h.apex) {
+					name = target
+					continue
+				}
+				if ok {
+					return ans
+				}
+			}
+		}
+		records, because := a.choose(group, 0)
+		ans.Because = append(ans.Because, because...)
+		ans.Answer = append(ans.Answer, own(records, name)...)
+		if len(records) == 0 {
+			ans.Authority = h.negative(a.r)
+		}
+		return ans
+	}
+}
+
+// any answers ANY with all record sets of the name (RFC 8482 section 4.1 lets a
+// server choose).
+func (h hosted) any(a *asking, ans *Answer, name Name, sets []*state.RecordSet) {
+	for i := 0; i < len(sets); {
+		group := ofType(sets, sets[i].Type)
+		i += len(group)
+		records, because := a.choose(group, 0)
+		ans.Answer = append(ans.Answer, own(records, name)...)
+		ans.Because = append(ans.Because, because...)
+	}
+	if len(ans.Answer) == 0 {
+		ans.Authority = h.negative(a.r)
+	}
+}
+
+// own gives the records another owner: the name that was asked for, where an
+// alias or a wildcard has them.
+func own(records []Record, n Name) []Record {
+	for i := range records {
+		records[i].Name = n
+	}
+	return records
+}
+
+// canonical is the target of a CNAME record.
+func canonical(records []Record) (Name, bool) {
+	if len(records) != 1 || records[0].Type != TypeCNAME {
+		return "", false
+	}
+	return Name(records[0].Data), true // in lower case, as ParseData has made it
+}
+
+// negative is the SOA record of an answer that there is nothing: its TTL is the
+// smaller one of its own and its last field (RFC 2308 section 3).
+func (h hosted) negative(r state.Reader) []Record {
+	sets, _ := h.at(r, h.apex)
+	group := ofType(sets, "SOA")
+	if len(group) == 0 || len(group[0].Rdata) == 0 {
+		return nil
+	}
+	data := group[0].Rdata[0]
+	rec := Record{Name: h.apex, Type: TypeSOA, TTL: uint32(group[0].TTL), Data: string(data), text: group[0].Values[0]}
+	if len(data) >= 4 {
+		rec.TTL = min(rec.TTL, binary.BigEndian.Uint32(data[len(data)-4:]))
+	}
+	return []Record{rec}
+}
+
+// values are the records of a set, in an order that is drawn; of an alias those of
+// its target.
+func (a *asking) values(s *state.RecordSet, depth int) ([]Record, []Cause) {
+	code, _ := TypeOf(s.Type)
+	if s.Alias != nil {
+		group, ours := target(a.r, s)
+		cause := Cause{Decider: AliasRecord, Domain: a.owner, ID: s.Alias.Name}
+		if ours {
+			records, because := a.choose(group, depth+1)
+			return records, append([]Cause{cause}, because...)
+		}
+		var records []Record
+		if name, err := ParseEscaped(s.Alias.Name); err == nil && a.outside != nil {
+			records = append(records, a.outside(name, code)...)
+		}
+		return records, []Cause{cause}
+	}
+	records := make([]Record, len(s.Rdata))
+	for i, data := range s.Rdata {
+		records[i] = Record{Name: a.owner, Type: code, TTL: uint32(s.TTL), Data: string(data), text: s.Values[i]}
+	}
+	shuffle(&a.draws, records)
+	return records, nil
+}
+
+// target is the group of record sets that an alias stands for; false when it is
+// not in a hosted zone of the account.
+func target(r state.Reader, s *state.RecordSet) ([]*state.RecordSet, bool) {
+	z, ok := state.HostedZones.Get(r, state.Key{Account: s.Account, ID: s.Alias.ZoneID})
+	if !ok {
+		return nil, false
+	}
+	name, err := ParseEscaped(s.Alias.Name)
+	if err != nil {
+		return nil, true
+	}
+	sets, _ := hosted{row: z}.at(r, name)
+	return ofType(sets, s.Type), true
+}
+
+// PublicAnswer is what the name servers of a public hosted zone answer an asker at
+// a place; draw settles what is drawn.
+func PublicAnswer(r state.Reader, z *state.HostedZone, q Question, p Place, draw uint64) Answer {
+	apex, err := ParseEscaped(z.Name)
+	if err != nil || !q.Name.In(apex) {
+		return Answer{Rcode: Refused}
+	}
+	h := hosted{z, apex}
+	ans := h.resolve(&asking{r: r, place: p, draws: draws(draw), cuts: true, health: health{r: r}}, q)
+	referral := len(ans.Answer) == 0 && len(ans.Authority) > 0 && ans.Authority[0].Type == TypeNS
+	ans.AA = !referral
+	return ans
+}

@@ -1,0 +1,44 @@
+package dnsview
+
+import "github.com/localvpc/localvpc/internal/state"
+
+// privateZones is the layer of the private hosted zones that are associated with
+// the VPC. Both attributes of the VPC must be on (Route 53 Developer Guide,
+// "Considerations when working with a private hosted zone"). Once a zone is
+// chosen its answer stands, whatever wider zones and the public tree may have.
+type privateZones struct{}
+
+func (privateZones) at(v *View, domain Name) zone {
+	if !v.zones {
+		return nil
+	}
+	for z := range state.HostedZones.By(v.r, state.ByVpcName, state.VpcName(v.zoneVpc(), domain.Escaped())) {
+		return privateZone{hosted{z, domain}}
+	}
+	return nil
+}
+
+// zoneVpc is the VPC in the indexes of hosted zones.
+func (v *View) zoneVpc() string { return state.ZoneVpc{Region: v.vpc.Region, ID: v.vpc.ID}.Key() }
+
+// hasZones says whether private hosted zones answer in the VPC.
+func hasZones(v *View) bool {
+	if !v.vpc.EnableDnsSupport || !v.vpc.EnableDnsHostnames {
+		return false
+	}
+	for range state.HostedZones.By(v.r, state.ByVpc, v.zoneVpc()) {
+		return true
+	}
+	return false
+}
+
+type privateZone struct{ hosted }
+
+func (z privateZone) answer(v *View, q Question) Answer {
+	a := asking{r: v.r, place: RegionPlace(v.vpc.Region), draws: draws(q.Draw), health: health{r: v.r}, outside: func(n Name, t Type) []Record {
+		return v.Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw}).Answer
+	}}
+	ans := z.resolve(&a, q)
+	ans.RA = true
+	return ans
+}
