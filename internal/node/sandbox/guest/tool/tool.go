@@ -20,7 +20,7 @@ import (
 )
 
 const usage = `usage:
-  localvpc guest serve [--addr :80] [--text TEXT | --say-hello | --dir DIR]
+  localvpc guest serve [--addr :80] [--text TEXT | --say-hello | --client | --dir DIR]
   localvpc guest get [-m SECONDS] [--wait SECONDS] URL
   localvpc guest echo [--addr :7]
   localvpc guest talk [--every N] ADDRESS:PORT
@@ -87,6 +87,7 @@ func serve(args []string) error {
 	addr := flags.String("addr", ":80", "address to listen on")
 	text := flags.String("text", "", "answer every request with this text")
 	hello := flags.Bool("say-hello", false, "answer /say-hello?name=X with Hello, X!")
+	client := flags.Bool("client", false, "answer with the address that the request comes from")
 	dir := flags.String("dir", "", "serve the files of this directory")
 	if err := parse(flags, args, 0); err != nil {
 		return err
@@ -95,12 +96,12 @@ func serve(args []string) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler(*text, *hello, *dir), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
+	server := &http.Server{Handler: handler(*text, *hello, *client, *dir), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 	fmt.Println("serving on", listener.Addr())
 	return server.Serve(listener)
 }
 
-func handler(text string, hello bool, dir string) http.Handler {
+func handler(text string, hello, client bool, dir string) http.Handler {
 	switch {
 	case hello:
 		mux := http.NewServeMux()
@@ -109,6 +110,12 @@ func handler(text string, hello bool, dir string) http.Handler {
 			fmt.Fprintf(w, "Hello, %s!\n", r.FormValue("name"))
 		})
 		return mux
+	case client:
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			from, _, _ := net.SplitHostPort(r.RemoteAddr) // the server's own form
+			_, _ = io.WriteString(w, from+"\n")
+		})
 	case dir != "":
 		return http.FileServer(http.Dir(dir))
 	}

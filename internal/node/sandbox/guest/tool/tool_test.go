@@ -20,6 +20,7 @@ func TestServeAndGet(t *testing.T) {
 	for _, test := range []struct {
 		name, text string
 		hello      bool
+		client     bool
 		dir, path  string
 		want       string
 	}{
@@ -27,11 +28,12 @@ func TestServeAndGet(t *testing.T) {
 		{name: "host name", path: "/", want: host + "\n"},
 		{name: "say hello", hello: true, path: "/say-hello?name=World", want: "Hello, World!\n"},
 		{name: "only that", hello: true, path: "/else", want: "404 page not found\n"},
+		{name: "client", client: true, path: "/", want: "127.0.0.1\n"},
 		{name: "file", dir: dir, path: "/file", want: "content"},
 		{name: "outside", dir: dir, path: "/../../etc/passwd", want: "404 page not found\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			server := httptest.NewServer(handler(test.text, test.hello, test.dir))
+			server := httptest.NewServer(handler(test.text, test.hello, test.client, test.dir))
 			defer server.Close()
 			var out bytes.Buffer
 			if code := get([]string{"-m", "10", server.URL + test.path}, &out); code != exitOK || out.String() != test.want {
@@ -46,7 +48,7 @@ type full struct{}
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
 func TestExitStatuses(t *testing.T) {
-	server := httptest.NewServer(handler("x", false, ""))
+	server := httptest.NewServer(handler("x", false, false, ""))
 	defer server.Close()
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
