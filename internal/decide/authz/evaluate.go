@@ -8,7 +8,7 @@ import (
 // Policy is a document with its name.
 type Policy struct {
 	Name string // ARN of a managed policy, name of an inline one
-	Type string // as the simulator says it: "IAM Policy", "user", "group", "role", "PermissionsBoundary", "Resource Policy"
+	Type string // as the simulator says it: "user", "group", "role", "aws-managed", "user-managed", "resource", "none"
 	Doc  *Document
 }
 

@@ -47,13 +47,13 @@ func (l *Library) Read(text string, kind Kind) *Document {
 // Managed gives a managed policy by its ARN, AWS's or an account's own.
 func (l *Library) Managed(r state.Reader, arn string) (Policy, bool) {
 	if p, ok := awspolicy.Lookup(arn); ok {
-		return Policy{Name: p.Name, Type: "IAM Policy", Doc: l.Read(string(p.Document), Identity)}, true
+		return Policy{Name: p.Name, Type: "aws-managed", Doc: l.Read(string(p.Document), Identity)}, true
 	}
 	p, ok := FindPolicy(r, arn)
 	if !ok {
 		return Policy{}, false
 	}
-	return Policy{Name: p.Name, Type: "IAM Policy", Doc: l.Read(p.Document(), Identity)}, true
+	return Policy{Name: p.Name, Type: "user-managed", Doc: l.Read(p.Document(), Identity)}, true
 }
 
 // FindPolicy gives the row of a customer's managed policy.
@@ -110,7 +110,6 @@ func (l *Library) bound(r state.Reader, p *Policies, arn string) {
 	}
 	p.HasBoundary = true
 	if boundary, ok := l.Managed(r, arn); ok {
-		boundary.Type = "PermissionsBoundary"
 		p.Boundary = []Policy{boundary}
 	}
 }
@@ -134,7 +133,7 @@ func (l *Library) OfCaller(r state.Reader, c *Caller) (p Policies) {
 	}
 	p.HasSession = true
 	if s.Policy != "" {
-		p.Session = append(p.Session, Policy{Name: "session", Type: "session", Doc: l.Read(s.Policy, Identity)})
+		p.Session = append(p.Session, Policy{Name: "session", Type: "none", Doc: l.Read(s.Policy, Identity)})
 	}
 	for _, arn := range s.PolicyArns {
 		if managed, ok := l.Managed(r, arn); ok {
