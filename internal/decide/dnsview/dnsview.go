@@ -43,6 +43,9 @@ type Question struct {
 	// Draw settles what is left to chance: weighted and multivalue routing, the
 	// order of values. Two questions with the same one have the same answer.
 	Draw uint64
+	// left is how many zones may still be asked for the answer; nil: all of
+	// maxZones.
+	left *int
 }
 
 // Record is a resource record of class IN.

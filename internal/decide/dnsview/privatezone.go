@@ -36,7 +36,7 @@ type privateZone struct{ hosted }
 
 func (z privateZone) answer(v *View, q Question) Answer {
 	a := asking{r: v.r, place: RegionPlace(v.vpc.Region), draws: draws(q.Draw), health: health{r: v.r}, outside: func(n Name, t Type) []Record {
-		return v.Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw}).Answer
+		return v.Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw, left: q.left}).Answer
 	}}
 	ans := z.resolve(&a, q)
 	ans.RA = true

@@ -48,9 +48,17 @@ func Internet(r state.Reader) *View { return &View{r: r} }
 // issue that brings them.
 var order = [...]layer{privateZones{}, autodefined{}}
 
+// maxZones bounds the zones that one answer asks, along CNAME records and aliases
+// that lead from zone to zone.
+const maxZones = 4 * maxChain
+
 // Answer decides. It never fails: an answer with an Rcode is an answer. A CNAME
 // record that leaves its zone is followed wherever the resolver would look.
 func (v *View) Answer(q Question) Answer {
+	if q.left == nil {
+		left := maxZones
+		q.left = &left
+	}
 	a := v.decide(q)
 	for range maxChain {
 		target, ok := a.unfinished(q)
@@ -78,6 +86,9 @@ func (a Answer) unfinished(q Question) (Name, bool) {
 
 // decide asks the zone with the narrowest domain.
 func (v *View) decide(q Question) Answer {
+	if *q.left--; *q.left < 0 {
+		return Answer{Rcode: ServerFailure, RA: true}
+	}
 	domain := q.Name
 	for domain != Root {
 		for _, l := range v.layers {

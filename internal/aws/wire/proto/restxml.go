@@ -108,26 +108,15 @@ func (restXML) DecodeHeader(a *API, h http.Header, out any) {
 	}
 }
 
-// messages stands in the text of an error between the texts that it consists of,
-// and makes of it what Route 53 alone has: an answer with a list.
+// messages stands in the text of an error between the texts that it consists of.
 const messages = "\n"
 
-// changeBatch is the one error with a document of its own.
+// changeBatch is the one error that has a list of texts. Some SDKs read the list,
+// others the text, which is the list in brackets.
 const changeBatch = "InvalidChangeBatch"
 
 func (restXML) EncodeError(b *bytes.Buffer, a *API, requestID string, err *awserr.Error) {
 	b.WriteString(xmlProlog)
-	if err.Code == changeBatch {
-		openRoot(b, changeBatch, a.Namespace)
-		b.WriteString("<Messages>")
-		for text := range strings.SplitSeq(err.Message, messages) {
-			element(b, "Message", text)
-		}
-		b.WriteString("</Messages>")
-		element(b, "RequestId", requestID)
-		closeRoot(b, changeBatch)
-		return
-	}
 	openRoot(b, "ErrorResponse", a.Namespace)
 	b.WriteString("<Error>")
 	if err.Sender() {
@@ -136,7 +125,17 @@ func (restXML) EncodeError(b *bytes.Buffer, a *API, requestID string, err *awser
 		element(b, "Type", "Receiver")
 	}
 	element(b, "Code", err.Code)
-	element(b, "Message", err.Message)
+	if err.Code == changeBatch {
+		texts := strings.Split(err.Message, messages)
+		element(b, "Message", "["+strings.Join(texts, ", ")+"]")
+		b.WriteString("<Messages>")
+		for _, text := range texts {
+			element(b, "Message", text)
+		}
+		b.WriteString("</Messages>")
+	} else {
+		element(b, "Message", err.Message)
+	}
 	b.WriteString("</Error>")
 	element(b, "RequestId", requestID)
 	closeRoot(b, "ErrorResponse")
@@ -251,7 +250,7 @@ func (restXML) DecodeOutput(a *API, action string, body []byte, out any) error {
 
 func (restXML) DecodeError(_ *API, status int, body []byte) *awserr.Error {
 	r := newReader(nil, body)
-	if ok, err := r.find(changeBatch, "Messages"); ok && err == nil {
+	if ok, err := r.find("ErrorResponse", "Error", "Messages"); ok && err == nil {
 		var texts []string
 		for {
 			start, more, err := r.next()
