@@ -96,6 +96,24 @@ func (q Quota) Value(r state.Reader, scope state.Scope, start map[string]int) in
 	return q.Default
 }
 
+// rulesPerInterface bounds the rules of a group times the groups of an interface
+// (Amazon VPC User Guide, "Amazon VPC quotas", security groups).
+const rulesPerInterface = 1000
+
+// Granted says whether AWS grants a value to anybody.
+func (q Quota) Granted(r state.Reader, scope state.Scope, start map[string]int, value int) bool {
+	if q.Max > 0 && value > q.Max {
+		return false
+	}
+	for name, other := range map[string]string{groupRules: interfaceGroups, interfaceGroups: groupRules} {
+		if q.Name == name {
+			of, _ := Named(other)
+			return value*of.Value(r, scope, start) <= rulesPerInterface
+		}
+	}
+	return true
+}
+
 // Exceeded is AWS's error for more than a limit.
 func (q Quota) Exceeded(limit int) error {
 	if strings.Contains(q.Text, "%d") {

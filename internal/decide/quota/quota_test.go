@@ -98,6 +98,37 @@ func TestValue(t *testing.T) {
 	}
 }
 
+// TestGranted: no more than AWS gives anybody, and no more than a thousand rules
+// on an interface.
+func TestGranted(t *testing.T) {
+	s, err := state.Open(state.Config{Now: time.Now, Rand: strings.NewReader("")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, want := range []struct {
+		name  string
+		value int
+		start map[string]int
+		ok    bool
+	}{
+		{vpcs, 1000000, nil, true},
+		{"rules-per-network-acl", 40, nil, true},
+		{"rules-per-network-acl", 41, nil, false},
+		{interfaceGroups, 16, nil, true}, // of 60 rules each
+		{interfaceGroups, 16, map[string]int{groupRules: 63}, false},
+		{groupRules, 200, nil, true}, // of 5 groups
+		{groupRules, 201, nil, false},
+		{groupRules, 1000, map[string]int{interfaceGroups: 1}, true},
+		{groupRules, 1000, Off(), true},
+	} {
+		q, _ := Named(want.name)
+		if got := q.Granted(s.Snapshot(), scope, want.start, want.value); got != want.ok {
+			t.Errorf("%s %d with %v: %v", want.name, want.value, want.start, got)
+		}
+	}
+}
+
 func TestExceeded(t *testing.T) {
 	nat, _ := Named("nat-gateways-per-availability-zone")
 	if e, ok := awserr.As(nat.Exceeded(5)); !ok || e.Code != "NatGatewayLimitExceeded" || e.Message != "Performing this operation would exceed the limit of 5 NAT gateways" {

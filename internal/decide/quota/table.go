@@ -3,6 +3,8 @@ package quota
 const (
 	vpcs             = "vpcs-per-region"
 	internetGateways = "internet-gateways-per-region"
+	groupRules       = "rules-per-security-group"
+	interfaceGroups  = "security-groups-per-interface"
 )
 
 // table is the one list of quotas (Amazon VPC User Guide, "Amazon VPC quotas";
@@ -36,9 +38,9 @@ var table = [...]Quota{
 		"NetworkAclEntryLimitExceeded", "The maximum number of network acl entries has been reached."},
 	{"security-groups-per-region", "vpc", "L-E79EC296", "VPC security groups per Region", 2500, 0, true,
 		"SecurityGroupLimitExceeded", "The maximum number of security groups has been reached."},
-	{"rules-per-security-group", "vpc", "L-0EA8095F", "Inbound or outbound rules per security group", 60, 1000, true,
+	{groupRules, "vpc", "L-0EA8095F", "Inbound or outbound rules per security group", 60, 1000, true,
 		"RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached."},
-	{"security-groups-per-interface", "vpc", "L-2AFB9258", "Security groups per network interface", 5, 16, true,
+	{interfaceGroups, "vpc", "L-2AFB9258", "Security groups per network interface", 5, 16, true,
 		"SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface has been reached."},
 	{"network-interfaces-per-region", "vpc", "L-DF5E4CA3", "Network interfaces per Region", 5000, 0, true,
 		"NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached."},

@@ -52,10 +52,10 @@ func (s *Service) RequestServiceQuotaIncrease(tx *state.Tx, c authz.Caller, in *
 		Meta:    state.Meta{Key: c.Key(newRequestID(tx)), Created: tx.Now()},
 		Service: q.Service, Code: q.Code, Desired: int64(desired), Status: api.RequestStatusAPPROVED, Caller: c.ARN,
 	}
-	if q.Max > 0 && desired > float64(q.Max) {
-		change.Status = api.RequestStatusDENIED
-	} else {
+	if q.Granted(tx, c.Scope, s.start, int(desired)) {
 		q.Set(tx, c.Scope, int(desired))
+	} else {
+		change.Status = api.RequestStatusDENIED
 	}
 	state.QuotaChanges.Put(tx, change)
 	return &api.RequestServiceQuotaIncreaseOutput{RequestedQuota: new(requested(c, change))}, nil
