@@ -11,11 +11,12 @@ import (
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// DescribeAddressesAttribute lists Elastic IPs with the domain names that their
-// reverse lookups answer, where these were set.
+// DescribeAddressesAttribute lists the Elastic IPs that have an attribute: a
+// domain name that their reverse lookup answers.
 func (s *Service) DescribeAddressesAttribute(r state.Reader, c authz.Caller, in *api.DescribeAddressesAttributeInput) (*api.DescribeAddressesAttributeOutput, error) {
 	rows, next, err := addressKind.describe(r, c, query[state.Address]{
 		action: "DescribeAddressesAttribute", ids: in.AllocationIds, max: in.MaxResults, token: in.NextToken,
+		hidden: func(a *state.Address) bool { return a.PtrRecord == "" },
 	})
 	if err != nil {
 		return nil, err

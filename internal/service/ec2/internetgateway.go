@@ -29,12 +29,16 @@ func (s *Service) CreateInternetGateway(tx *state.Tx, c authz.Caller, in *api.Cr
 // AttachInternetGateway attaches a gateway to a VPC; either has one of the other
 // at most.
 func (s *Service) AttachInternetGateway(tx *state.Tx, c authz.Caller, in *api.AttachInternetGatewayInput) (*api.AttachInternetGatewayOutput, error) {
-	g, v, err := gatewayAndVpc(tx, c, in.InternetGatewayId, in.VpcId)
+	g, err := attaching(tx, c, in.InternetGatewayId, in.VpcId)
 	switch {
 	case err != nil:
 		return nil, err
 	case g.VpcID != "":
 		return nil, awserr.New("Resource.AlreadyAssociated", "resource %s is already attached to network %s", g.ID, g.VpcID)
+	}
+	v, err := vpc(tx, c, *in.VpcId)
+	if err != nil {
+		return nil, err
 	}
 	if _, ok := gatewayOf(tx, v.Key); ok {
 		return nil, awserr.New("InvalidParameterValue", "Network %s already has an internet gateway attached", v.ID)
@@ -48,17 +52,17 @@ func (s *Service) AttachInternetGateway(tx *state.Tx, c authz.Caller, in *api.At
 // DetachInternetGateway takes a gateway from its VPC, in which nothing may have a
 // public address. Routes to it become black holes.
 func (s *Service) DetachInternetGateway(tx *state.Tx, c authz.Caller, in *api.DetachInternetGatewayInput) (*api.DetachInternetGatewayOutput, error) {
-	g, v, err := gatewayAndVpc(tx, c, in.InternetGatewayId, in.VpcId)
+	g, err := attaching(tx, c, in.InternetGatewayId, in.VpcId)
 	switch {
 	case err != nil:
 		return nil, err
-	case g.VpcID != v.ID:
-		return nil, awserr.New("Gateway.NotAttached", "resource %s is not attached to network %s", g.ID, v.ID)
+	case g.VpcID != *in.VpcId: // which may be gone since
+		return nil, awserr.New("Gateway.NotAttached", "resource %s is not attached to network %s", g.ID, *in.VpcId)
 	}
-	for n := range state.NetworkInterfaces.By(tx, state.ByVpc, v.ID) {
+	for n := range state.NetworkInterfaces.By(tx, state.ByVpc, g.VpcID) {
 		for _, p := range n.Addresses {
 			if p.PublicIP.IsValid() {
-				return nil, awserr.New("DependencyViolation", "Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", v.ID)
+				return nil, awserr.New("DependencyViolation", "Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", g.VpcID)
 			}
 		}
 	}
@@ -127,20 +131,15 @@ func apiInternetGateway(g *state.InternetGateway) api.InternetGateway {
 	return out
 }
 
-// gatewayAndVpc finds both ends of an attachment.
-func gatewayAndVpc(r state.Reader, c authz.Caller, gatewayID, vpcID *string) (*state.InternetGateway, *state.Vpc, error) {
+// attaching checks the ids of both ends of an attachment, and finds the gateway.
+func attaching(r state.Reader, c authz.Caller, gatewayID, vpcID *string) (*state.InternetGateway, error) {
 	if err := internetGatewayKind.wellFormed(val(gatewayID)); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := vpcKind.wellFormed(val(vpcID)); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	g, err := internetGateway(r, c, *gatewayID)
-	if err != nil {
-		return nil, nil, err
-	}
-	v, err := vpc(r, c, *vpcID)
-	return g, v, err
+	return internetGateway(r, c, *gatewayID)
 }
 
 // gatewayOf finds the internet gateway that is attached to a VPC.

@@ -100,6 +100,7 @@ func TestInternetGatewayRefuses(t *testing.T) {
 		{"attach dry", "AttachInternetGateway", &api.AttachInternetGatewayInput{InternetGatewayId: &spare, VpcId: &closed, DryRun: ptr(true)}, "DryRunOperation", "succeeded"},
 		{"detach from other", "DetachInternetGateway", &api.DetachInternetGatewayInput{InternetGatewayId: &id, VpcId: &closed}, "Gateway.NotAttached", "resource " + id + " is not attached to network " + closed},
 		{"detach free", "DetachInternetGateway", &api.DetachInternetGatewayInput{InternetGatewayId: &spare, VpcId: &v}, "Gateway.NotAttached", "resource " + spare + " is not attached to network " + v},
+		{"detach from none", "DetachInternetGateway", &api.DetachInternetGatewayInput{InternetGatewayId: &spare, VpcId: &noVpc}, "Gateway.NotAttached", "resource " + spare + " is not attached to network " + noVpc},
 		{"mapped address", "DetachInternetGateway", &api.DetachInternetGatewayInput{InternetGatewayId: &id, VpcId: &v}, "DependencyViolation", "Network " + v + " has some mapped public address(es). Please unmap those public address(es) before detaching the gateway."},
 		{"routed", "DetachInternetGateway", &api.DetachInternetGatewayInput{InternetGatewayId: &routed, VpcId: &edge}, "DependencyViolation", "route table"},
 		{"delete attached", "DeleteInternetGateway", &api.DeleteInternetGatewayInput{InternetGatewayId: &id}, "DependencyViolation", "The internetGateway '" + id + "' has dependencies and cannot be deleted."},
