@@ -48,6 +48,35 @@ func TestTwoNewRoutersInOneStep(t *testing.T) {
 	}
 }
 
+// TestFarEndsTakeNumbers: a router that has the far ends of others' links makes
+// one of its own, with a number that none of them has.
+func TestFarEndsTakeNumbers(t *testing.T) {
+	k := world(t)
+	guest(t, k, "host-1")
+	if err := do(k, plan.Add, plan.Router{Name: "inet"}, plan.Addr{Netns: "inet", Link: "lo", Prefix: prefix("198.18.0.1/32")}); err != nil {
+		t.Fatal(err)
+	}
+	var want []plan.Object
+	for _, n := range []string{"1", "2"} {
+		l := plan.Link{Netns: plan.Netns("vpc-" + n), Name: "igw", MAC: "02:00:00:00:00:1" + n, Peer: "inet", PeerName: "vpc" + n, PeerMAC: "02:00:00:00:00:2" + n, MTU: 1500, Group: 65001}
+		if err := do(k, plan.Add, plan.Router{Name: l.Netns}, l); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, l)
+	}
+	host := plan.Link{Netns: "inet", Name: "h1", MAC: "02:00:00:00:00:31", Peer: "host-1", PeerName: "eth0", PeerMAC: "02:00:00:00:00:32", MTU: 1500}
+	if err := do(k, plan.Add, host); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range append(want, host) {
+		l := o.(plan.Link)
+		have, err := k.Read(l.Netns)
+		if got, ok := have[l.Key()]; err != nil || !ok || got.String() != l.String() {
+			t.Errorf("%v in %v, %v", l, have, err)
+		}
+	}
+}
+
 // TestAnErrorNamesTheOperation: also the one element among many of one message.
 func TestAnErrorNamesTheOperation(t *testing.T) {
 	k := world(t)

@@ -119,4 +119,5 @@ func (s *space) name(name string, index uint32) {
 	}
 	maps.DeleteFunc(s.indexes, func(_ string, i uint32) bool { return i == index })
 	s.indexes[name] = index
+	s.next = max(s.next, index+1)
 }
