@@ -21,8 +21,9 @@ type asking struct {
 	r     state.Reader
 	place Place
 	draws draws
-	// cuts says that NS records below an apex delegate: in public zones.
-	cuts bool
+	// public says that NS records below the apex delegate, and that CNAME records are
+	// followed within the zone. In a VPC another zone may know better where they lead.
+	public bool
 	// outside resolves the name of an AWS service that an alias stands for; nil:
 	// there is none.
 	outside func(Name, Type) []Record
@@ -61,7 +62,7 @@ func ofType(sets []*state.RecordSet, typ string) (group []*state.RecordSet) {
 // node finds what answers for a name: its own records, those of the wildcard at
 // its closest encloser (RFC 4592 section 3.3.1), or the cut above it.
 func (h hosted) node(a *asking, n Name) (sets []*state.RecordSet, exists bool, cut Name) {
-	if a.cuts {
+	if a.public {
 		if at, ok := h.cutAbove(a.r, n); ok {
 			sets, _ := h.at(a.r, at)
 			return ofType(sets, "NS"), true, at
@@ -91,7 +92,8 @@ func (h hosted) cutAbove(r state.Reader, n Name) (cut Name, ok bool) {
 	return cut, ok
 }
 
-// resolve answers from the zone alone, along CNAME records until they leave it.
+// resolve answers from the zone alone; of a public one along CNAME records until
+// they leave it.
 func (h hosted) resolve(a *asking, q Question) Answer {
 	ans := Answer{Because: []Cause{{Decider: HostedZone, Domain: h.apex, ID: h.row.ID}}}
 	seen := map[Name]bool{}
@@ -127,7 +129,7 @@ func (h hosted) resolve(a *asking, q Question) Answer {
 				ans.Because = append(ans.Because, because...)
 				ans.Answer = append(ans.Answer, own(records, name)...)
 				target, ok := canonical(records)
-				if ok && target.In(h.apex) {
+				if ok && a.public && target.In(h.apex) {
 					name = target
 					continue
 				}
@@ -242,7 +244,7 @@ func PublicAnswer(r state.Reader, z *state.HostedZone, q Question, p Place, draw
 		return Answer{Rcode: Refused}
 	}
 	h := hosted{z, apex}
-	ans := h.resolve(&asking{r: r, place: p, draws: draws(draw), cuts: true, health: health{r: r}}, q)
+	ans := h.resolve(&asking{r: r, place: p, draws: draws(draw), public: true, health: health{r: r}}, q)
 	referral := len(ans.Answer) == 0 && len(ans.Authority) > 0 && ans.Authority[0].Type == TypeNS
 	ans.AA = !referral
 	return ans
