@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,4 +148,35 @@ func TestNatGateway(t *testing.T) {
 		}
 		must(c.ReleaseAddress(tctx(t), &ec2.ReleaseAddressInput{AllocationId: &allocation}))(t)
 	})
+}
+
+// TestTerraformNat applies what stands in terraform/nat, changes a gateway's
+// addresses, and destroys it; plans in between are empty.
+func TestTerraformNat(t *testing.T) {
+	w, dir := terraform(t, "terraform/nat")
+	var addresses []string
+	if err := json.Unmarshal([]byte(w.run(dir, "terraform", "output", "-json", "addresses")), &addresses); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(addresses)
+	if seen := w.leaves("inner", w.outside("far"), 40); !slices.Equal(seen, addresses) {
+		t.Errorf("it leaves by %v, want %v", seen, addresses)
+	}
+	want := map[string]any{"public": true, "private": "10.5.1.9", "state": "available", "all": 3.0, "secondary": 2.0, "prefixes": 1.0, "quota": 6.0, "vpcs": 5.0}
+	if read := w.read(dir, "read"); !maps.Equal(read, want) {
+		t.Errorf("read %v\nwant %v", read, want)
+	}
+	w.run(dir, "terraform", "plan", "-detailed-exitcode", "-input=false", "-no-color")
+	listed := `listed=["10.5.2.11","10.5.2.12"]`
+	w.run(dir, "terraform", "apply", "-auto-approve", "-input=false", "-no-color", "-var", listed)
+	w.run(dir, "terraform", "plan", "-detailed-exitcode", "-input=false", "-no-color", "-var", listed)
+	w.run(dir, "terraform", "destroy", "-auto-approve", "-input=false", "-no-color")
+	for _, g := range must(w.ec2.DescribeNatGateways(tctx(t), &ec2.DescribeNatGatewaysInput{}))(t).NatGateways {
+		if g.State != types.NatGatewayStateDeleted {
+			t.Errorf("%s is left, %s", *g.NatGatewayId, g.State)
+		}
+	}
+	if left := must(w.ec2.DescribeAddresses(tctx(t), &ec2.DescribeAddressesInput{}))(t).Addresses; len(left) != 0 {
+		t.Errorf("%d Elastic IPs are left", len(left))
+	}
 }
