@@ -44,10 +44,7 @@ func TestClassicCommands(t *testing.T) {
 		w.up(t)
 		c := w.ec2
 		vpc, subnet := w.vpc(c, "10.0.0.0/16", "10.0.1.0/24")
-		gateway := must(c.CreateInternetGateway(tctx(t), &ec2.CreateInternetGatewayInput{}))(t).InternetGateway.InternetGatewayId
-		must(c.AttachInternetGateway(tctx(t), &ec2.AttachInternetGatewayInput{InternetGatewayId: gateway, VpcId: &vpc}))(t)
-		tables := must(c.DescribeRouteTables(tctx(t), &ec2.DescribeRouteTablesInput{Filters: []types.Filter{{Name: aws.String("vpc-id"), Values: []string{vpc}}}}))(t)
-		must(c.CreateRoute(tctx(t), &ec2.CreateRouteInput{RouteTableId: tables.RouteTables[0].RouteTableId, GatewayId: gateway, DestinationCidrBlock: aws.String("0.0.0.0/0")}))(t)
+		w.opened(c, vpc)
 		images := must(c.DescribeImages(tctx(t), &ec2.DescribeImagesInput{Owners: []string{"amazon"}, Filters: []types.Filter{{Name: aws.String("name"), Values: []string{"al2023-ami-2023*"}}}}))(t)
 		image := *images.Images[0].ImageId
 		if out, code := w.cli("host", "add", "office", "--addr", "203.0.113.10"); code != 0 {

@@ -235,6 +235,29 @@ func TestDemo(t *testing.T) {
 	})
 }
 
+// TestDemoSessions: the scenarios that have a session of their own, each with
+// what was to be seen in it.
+func TestDemoSessions(t *testing.T) {
+	eachUser(t, func(t *testing.T, w *world) {
+		w.t = t
+		for name, has := range map[string][]string{
+			"S2": {"Here is web1.\n", "Here is web2.\n", "back\n", "exit code 28, as expected"},
+			"S5": {"Here is web.\n", "Here is other.\n", "exit code 28, as expected"},
+			"s6": {"Here is db.\n", "exit code 28, as expected", "SUBNET_ACL_RESTRICTION"},
+		} {
+			out, code := w.cli("demo", name)
+			if code != 0 || !strings.HasSuffix(out, "Everything was as expected.\n") {
+				t.Errorf("demo %s: exit code %d\n%s", name, code, out)
+			}
+			for _, text := range has {
+				if !strings.Contains(out, text) {
+					t.Errorf("demo %s does not show %q:\n%s", name, text, out)
+				}
+			}
+		}
+	})
+}
+
 // TestDemoIsKilled: its localvpc goes with it.
 func TestDemoIsKilled(t *testing.T) {
 	needPackets(t)

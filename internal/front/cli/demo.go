@@ -19,15 +19,32 @@ import (
 
 func (e *env) demoCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "demo", Short: "Play a session: two instances, a group rule, its revocation", Example: "  localvpc demo", Args: cobra.NoArgs,
+		Use: "demo [S2|S5|S6]", Short: "Play a session: two instances, a group rule, its revocation; or another one by name",
+		Example: "  localvpc demo\n  localvpc demo S2", Args: cobra.MaximumNArgs(1), ValidArgs: []string{"S2", "S5", "S6"},
 		Long: `Play a session on an ephemeral localvpc of its own, each step printed as the AWS
-CLI command that it stands for. The exit code says whether everything was as expected.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return e.demo(cmd.Context()) },
+CLI command that it stands for. The exit code says whether everything was as expected.
+
+  S2  addresses that move, and the firewall in front of them
+  S5  one instance with two interfaces, two Elastic IPs and two firewalls
+  S6  a bank: a public and a private subnet, network ACLs, a database nobody reaches`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			play := (*story).play
+			if len(args) > 0 {
+				var ok bool
+				if play, ok = sessions[strings.ToUpper(args[0])]; !ok {
+					return usage(cmd, fmt.Errorf("there is no session %q", args[0]))
+				}
+			}
+			return e.demo(cmd.Context(), play)
+		},
 	}
 }
 
+// sessions are those that have a name.
+var sessions = map[string]func(*story) error{"S2": (*story).addresses, "S5": (*story).interfaces, "S6": (*story).bank}
+
 // demo starts a localvpc of its own and plays the session against it.
-func (e *env) demo(ctx context.Context) error {
+func (e *env) demo(ctx context.Context, play func(*story) error) error {
 	started := e.progress("starting")
 	defer started()
 	r, end, err := e.own(ctx)
@@ -45,7 +62,7 @@ func (e *env) demo(ctx context.Context) error {
 	fmt.Fprintf(e.out, "%s\n$ localvpc up --ephemeral\n", e.style.Dim("# A localvpc of its own, which keeps nothing."))
 	inner.ready(r)
 	fmt.Fprintln(e.out)
-	if err := s.play(); err != nil {
+	if err := play(s); err != nil {
 		return err
 	}
 	return s.verdict()
@@ -184,7 +201,7 @@ func (s *story) play() error {
 	if err := s.expect("app", patient, 0, "Hello, Angela!"); err != nil {
 		return err
 	}
-	if err := s.explain("app", "db", true); err != nil {
+	if err := s.explain("app", "db", "80", true); err != nil {
 		return err
 	}
 
@@ -198,7 +215,7 @@ func (s *story) play() error {
 	if err := s.expect("app", fmt.Sprintf(get, 1), 28, ""); err != nil {
 		return err
 	}
-	if err := s.explain("app", "db", false); err != nil {
+	if err := s.explain("app", "db", "80", false); err != nil {
 		return err
 	}
 

@@ -19,9 +19,13 @@ type story struct {
 	ids    map[string]string
 	step   int
 	failed int
+	err    error // that has ended it, where steps are not asked one by one
 }
 
 func (s *story) say(text string) {
+	if s.err != nil {
+		return
+	}
 	s.step++
 	fmt.Fprintln(s.e.out, s.e.style.Dim(fmt.Sprintf("# %d. %s", s.step, text)))
 }
@@ -86,7 +90,11 @@ func (s *story) verdict() error {
 }
 
 func (s *story) run(instance string, args []string) (int, string, error) {
-	conn, stream, err := s.e.dialExec(s.ctx, execstream.Request{Instance: s.ids[instance], Args: args})
+	request := execstream.Request{Instance: s.ids[instance], Args: args}
+	if instance == internet {
+		request.Instance, request.Host = "", internet
+	}
+	conn, stream, err := s.e.dialExec(s.ctx, request)
 	if err != nil {
 		return 0, "", err
 	}
@@ -111,9 +119,9 @@ func (s *story) run(instance string, args []string) (int, string, error) {
 }
 
 // explain prints the explanation and compares its verdict.
-func (s *story) explain(source, destination string, reachable bool) error {
-	s.show(fmt.Sprintf("localvpc explain %s %s:80", source, destination))
-	err := s.e.explain(s.ctx, s.ids[source], s.ids[destination]+":80", "")
+func (s *story) explain(source, destination, port string, reachable bool) error {
+	s.show(fmt.Sprintf("localvpc explain %s %s:%s", source, destination, port))
+	err := s.e.explain(s.ctx, s.ids[source], s.ids[destination]+":"+port, "")
 	var exit Exit
 	if err != nil && !errors.As(err, &exit) {
 		return fmt.Errorf("step %d: %w", s.step, err)
