@@ -37,6 +37,11 @@ func (v VPC) Exit(r state.Reader, in Entrance, h Header) Exit {
 	if service, at, asked := v.ServiceAt(h); at && in.Interface != nil {
 		return Exit{Service: service, Served: true, Asked: asked}
 	}
+	for s := range state.Subnets.By(r, state.ByVpc, v.Key.ID) {
+		if s.Scope() == scope && s.Gateway() == h.Dst {
+			return Exit{Inside: true} // the router itself, which answers nothing
+		}
+	}
 	var table RouteTable
 	stays := in.Interface == nil // without a table of its own a gateway leads to the VPC only
 	if in.Interface != nil {

@@ -32,6 +32,7 @@ type Endpoint struct {
 	Interface string
 	Vpc       string // of an address alone; empty: found out
 	Outside   bool   // of an address alone: in the simulated internet
+	Host      string // a host of the simulated internet
 	Addr      netip.Addr
 }
 
@@ -154,7 +155,7 @@ type Miss struct {
 func Walk(r state.Reader, q Query) Report {
 	w := walk{r: r, q: q, asked: map[string]bool{}}
 	hint := q.Destination.Vpc
-	if q.Source.Interface == "" && q.Source.Instance == "" && !q.Source.Outside {
+	if q.Source.Interface == "" && q.Source.Instance == "" && q.Source.Host == "" && !q.Source.Outside {
 		if dst, cause := w.resolve(q.Destination, ""); cause == nil {
 			hint = dst.vpc // of a source that is an address alone
 		}

@@ -15,10 +15,12 @@ type end struct {
 	addr     netip.Addr
 	eni      *state.NetworkInterface
 	instance *state.Instance
+	nat      *state.NatGateway
 	subnet   *state.Subnet
 	acl      fabric.Acl // of the subnet; without a key: none
 	outside  bool       // in the simulated internet, with this name
 	name     string
+	own      netip.Addr // the address of the host, when it is one that is there
 }
 
 // key is that of the end's VPC.
@@ -55,6 +57,16 @@ func (w *walk) resolve(e Endpoint, vpc string) (end, *Cause) {
 			return end{}, &Cause{Code: BadState, Component: e.Instance, State: string(i.State)}
 		}
 		return w.at(primary, e.Addr), nil
+	case e.Host != "":
+		h, ok := state.Hosts.Get(w.r, state.Key{ID: e.Host})
+		if !ok {
+			return end{}, &Cause{Code: UnknownResource, Component: e.Host}
+		}
+		out := end{outside: true, name: e.Host, addr: e.Addr, own: h.Addr}
+		if !e.Addr.IsValid() {
+			out.addr = h.Addr
+		}
+		return out, nil
 	case e.Outside && e.Addr.IsValid():
 		name, _ := outsideAt(w.r, e.Addr)
 		return end{outside: true, addr: e.Addr, name: name}, nil
@@ -88,6 +100,7 @@ func (w *walk) at(n *state.NetworkInterface, a netip.Addr) end {
 	if !a.IsValid() {
 		e.addr = n.Primary()
 	}
+	e.nat, _ = fabric.NatOf(w.r, n)
 	if n.Attachment != nil {
 		e.instance, _ = state.Instances.Get(w.r, n.Scope().Key(n.Attachment.InstanceID))
 	}
@@ -106,6 +119,11 @@ func (e end) has(a netip.Addr) bool {
 // state says why packets do not pass the end's interface at all, if so.
 func (e end) state() *Cause {
 	switch n := e.eni; {
+	case n.InterfaceType == fabric.NatInterface:
+		if e.nat != nil && e.nat.State != "available" {
+			return &Cause{Code: BadState, Component: e.nat.ID, State: e.nat.State}
+		}
+		return nil
 	case n.Attachment == nil:
 		return &Cause{Code: UnassociatedResource, Component: n.ID, State: n.Status}
 	case e.instance == nil:

@@ -45,7 +45,7 @@ func (w *walk) report() Report {
 	out := Report{Forward: there.hops()}
 	answer, answered := there.header.Reply()
 	// What answers a wrong source address goes to somebody else.
-	if answered && there.reached && (w.src.outside || w.src.has(w.src.addr)) {
+	if answered && there.reached && (w.src.outside && (!w.src.own.IsValid() || w.src.own == w.src.addr) || w.src.has(w.src.addr)) {
 		if w.q.SourcePort == 0 && answer.HasPorts() {
 			answer.DPort = ephemeral.Lo
 		}
@@ -207,7 +207,7 @@ func (l *leg) leave() *leg {
 	}
 	if !known {
 		var public netip.Addr
-		if n, ok := fabric.InterfaceAt(l.r, l.vpc.Key.Scope(), l.space, l.header.Src); ok {
+		if n, ok := fabric.InterfaceAt(l.r, l.vpc.Key.Scope(), l.space, l.header.Src); ok && l.walk.at(n, l.header.Src).state() == nil {
 			public = fabric.PublicOf(n, l.header.Src)
 		}
 		if !public.IsValid() {
@@ -234,7 +234,7 @@ func (l *leg) translated(by string, after fabric.Header) {
 
 // internet is a leg through the simulated internet.
 func (l *leg) internet() *leg {
-	if l.from.outside && !l.back && l.header.Src != l.from.addr {
+	if own := l.from.own; own.IsValid() && !l.back && l.header.Src != own {
 		l.block(fabric.Source, Cause{Code: GatewaySpoof, Component: l.space, Addrs: []netip.Addr{l.header.Src}})
 	}
 	if name, ok := outsideAt(l.r, l.header.Dst); ok {
@@ -250,6 +250,11 @@ func (l *leg) internet() *leg {
 		return nil
 	}
 	gateway, _ := fabric.GatewayOf(l.r, n.Scope(), n.VpcID)
+	owner := l.walk.at(n, private)
+	if c := owner.state(); c != nil { // nobody takes what is for it
+		l.stages[fabric.Destination] = &Hop{Kind: KindHost, ID: l.space, Stage: fabric.Destination, Direction: fabric.Ingress, Header: l.header}
+		l.block(fabric.Destination, *c)
+	}
 	next := &leg{way: l.way, header: l.header, gateway: gateway}
 	next.enter(n.Scope().Key(n.VpcID))
 	next.number = l.number + 1
@@ -407,6 +412,9 @@ func (l *leg) destination() *Hop {
 		cause.Component, cause.Rule = l.vpc.Key.ID, ""
 		return refuse(NoPossible)
 	case x.Inside:
+		if l.gateway != "" {
+			break // it was asked before it came in
+		}
 		if l.closed = l.to.state(); l.closed != nil {
 			c := l.say(fabric.Destination, fabric.Ingress, *l.closed)
 			l.closed = &c

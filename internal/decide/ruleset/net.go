@@ -59,6 +59,7 @@ type Journey struct {
 	Space  plan.Netns // where it arrived: outside of all routers, or a router that took it for itself; empty: nowhere
 	Link   string     // by which of its links
 	Packet Packet     // as it arrived
+	Circle bool       // it went round until its time to live was over
 }
 
 // Leg is one router on the way.
@@ -112,5 +113,6 @@ func (n *Net) Send(router plan.Netns, p Packet) (Journey, error) {
 		}
 		at = next.space
 	}
+	j.Circle = true
 	return j, nil
 }

@@ -228,15 +228,20 @@ func tracking(v fabric.VPC) spelling {
 			plan.Do(plan.Goto(chainFrom), "", plan.In(setNoCheck, plan.IIfName)),
 			plan.Do(plan.Goto(chainTo), "", plan.In(setNoCheck, plan.OIfName)),
 		)
-		leg := func(name string, there, back uint32) plan.Chain {
-			return plan.Chain{Name: name, Rules: []plan.Rule{
-				related, marked(there, first), plan.Do(plan.Goto(chainNew), "", first), marked(back),
+		// A leg's bit says whether it began at such a link. An answer goes where a
+		// leg began: which bit it needs depends on where it goes.
+		leg := func(name string, there uint32, back ...plan.Rule) plan.Chain {
+			return plan.Chain{Name: name, Rules: append([]plan.Rule{
+				related, marked(there, first), plan.Do(plan.Goto(chainNew), "", first),
 				// Not tracked: the rules are asked each time.
 				plan.Do(plan.Goto(chainNew), "", plan.Where(plan.CTState, plan.Str("invalid"))),
-				plan.Do(plan.Drop, ""),
-			}}
+			}, append(back, plan.Do(plan.Drop, ""))...)}
 		}
-		out.chains = append(out.chains, leg(chainTo, accepted, onward), leg(chainFrom, onward, accepted))
+		to := plan.In(setNoCheck, plan.OIfName)
+		out.chains = append(out.chains,
+			leg(chainTo, accepted, marked(onward)),
+			leg(chainFrom, onward, marked(onward, to), plan.Do(plan.Drop, "", to), marked(accepted)),
+		)
 	}
 	c.Rules = append(c.Rules,
 		plan.Do(plan.Accept, "", plan.Where(plan.CTState, plan.Str("established"), plan.Str("related"))),

@@ -16,10 +16,18 @@ func text(v any) string { return fmt.Sprint(v) }
 
 // frame is a probe as bytes on the wire: Ethernet II, IPv4 (RFC 791) and what
 // the protocol needs for connection tracking to find it in order. The IPv4
-// identification tells probes apart. about is the packet, from its IPv4 header
-// on, that an ICMP error is about.
-func frame(p probe, id uint16, about []byte) []byte {
-	body := payload(p.Packet, about)
+// identification tells probes apart.
+func frame(p probe, id uint16) []byte {
+	return append(ethernet(p.from.routerMAC, p.from.mac, 0x0800), packet(p.Packet, id)...)
+}
+
+// packet is the bytes from the IPv4 header on.
+func packet(p ruleset.Packet, id uint16) []byte {
+	var about []byte
+	if p.About != nil {
+		about = packet(*p.About, id)
+	}
+	body := payload(p, about)
 	ip := make([]byte, 20, 20+len(body))
 	ip[0] = 0x45
 	binary.BigEndian.PutUint16(ip[2:], uint16(20+len(body)))
@@ -28,7 +36,7 @@ func frame(p probe, id uint16, about []byte) []byte {
 	copy(ip[12:], p.Src.AsSlice())
 	copy(ip[16:], p.Dst.AsSlice())
 	binary.BigEndian.PutUint16(ip[10:], checksum(ip))
-	return append(ethernet(p.from.RouterMAC, p.from.MAC, 0x0800), append(ip, body...)...)
+	return append(ip, body...)
 }
 
 func ethernet(to, from string, kind uint16) []byte {
@@ -101,20 +109,29 @@ func checksum(b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// arpRequest asks for a port's gateway (RFC 826).
-func arpRequest(p fabric.Port) []byte {
-	b := append(ethernet(p.RouterMAC, p.MAC, 0x0806), 0, 1, 8, 0, 6, 4, 0, 1)
-	b = append(append(b, mac(p.MAC)...), p.Addrs[0].AsSlice()...)
-	return append(append(b, make([]byte, 6)...), p.Gateway.AsSlice()...)
+// arpRequest asks a machine's router for an address of its own (RFC 826).
+func arpRequest(p plug) []byte {
+	b := append(ethernet(p.routerMAC, p.mac, 0x0806), 0, 1, 8, 0, 6, 4, 0, 1)
+	b = append(append(b, mac(p.mac)...), p.addrs[0].AsSlice()...)
+	return append(append(b, make([]byte, 6)...), p.arp.AsSlice()...)
 }
 
 // isAnswer says whether a frame answers arpRequest.
-func isAnswer(b []byte, p fabric.Port) bool {
-	return len(b) >= 42 && binary.BigEndian.Uint16(b[12:]) == 0x0806 && b[21] == 2 && netip.AddrFrom4([4]byte(b[28:32])) == p.Gateway
+func isAnswer(b []byte, p plug) bool {
+	return len(b) >= 42 && binary.BigEndian.Uint16(b[12:]) == 0x0806 && b[21] == 2 && netip.AddrFrom4([4]byte(b[28:32])) == p.arp
 }
 
-// isProbe says whether bytes from the IPv4 header on are a probe's.
-func isProbe(b []byte, p probe, id uint16) bool {
-	return len(b) >= 20 && b[0] == 0x45 && binary.BigEndian.Uint16(b[4:]) == id && b[9] == p.Protocol &&
-		netip.AddrFrom4([4]byte(b[12:16])) == p.Src && netip.AddrFrom4([4]byte(b[16:20])) == p.Dst
+// probeOf reads a probe from the IPv4 header on.
+func probeOf(b []byte, id uint16) (h fabric.Header, ok bool) {
+	if len(b) < 28 || b[0] != 0x45 || binary.BigEndian.Uint16(b[4:]) != id {
+		return h, false
+	}
+	h = fabric.Header{Src: netip.AddrFrom4([4]byte(b[12:16])), Dst: netip.AddrFrom4([4]byte(b[16:20])), Protocol: b[9]}
+	switch h.Protocol {
+	case fabric.TCP, fabric.UDP:
+		h.SPort, h.DPort = binary.BigEndian.Uint16(b[20:]), binary.BigEndian.Uint16(b[22:])
+	case fabric.ICMP:
+		h.Type, h.Code = b[20], b[21]
+	}
+	return h, true
 }

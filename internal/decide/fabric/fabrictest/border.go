@@ -3,6 +3,7 @@ package fabrictest
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"pgregory.net/rapid"
 
@@ -102,7 +103,11 @@ func drawRoutes(t *rapid.T, tx *state.Tx, v int) {
 		var routes [][2]string
 		for range rapid.IntRange(0, 3).Draw(t, "routes") {
 			targets := []string{GatewayID(v), GatewayID(v), GatewayID(v), NatID(v), NatID(v), InterfaceID(v, below(t, interfaces, "route to")), "pcx-1"}
-			routes = append(routes, [2]string{pick(t, destinations, "destination"), pick(t, targets, "target")})
+			to := pick(t, destinations, "destination")
+			if strings.HasPrefix(to, "10.0.") { // AWS takes these there only
+				targets = targets[3:6]
+			}
+			routes = append(routes, [2]string{to, pick(t, targets, "target")})
 		}
 		id := TableID(v, n)
 		if n == 0 {
