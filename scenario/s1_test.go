@@ -64,3 +64,45 @@ func TestS1Groups(t *testing.T) {
 		}
 	})
 }
+
+// TestS1Addresses is step 1 of scenario S1, and what steps 2 and 3 rest on: a
+// group sees public addresses through the gateway, so that a reference to a group
+// matches by the private address and never by the Elastic IP; the public name
+// leads to the one inside and to the other outside.
+func TestS1Addresses(t *testing.T) {
+	have(t, "getent") // the instance has the host's programs
+	eachUser(t, func(t *testing.T, w *world) {
+		w.up(t)
+		c := w.ec2
+		vpc, subnet := w.vpc(c, "10.0.0.0/16", "10.0.1.0/24")
+		w.opened(c, vpc)
+		app, db := w.group(c, vpc, "app"), w.group(c, vpc, "db")
+		must(c.AuthorizeSecurityGroupIngress(tctx(t), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &db, IpPermissions: fromGroup(app, 5432)}))(t)
+		db1 := w.start("db1", subnet, func(in *ec2.RunInstancesInput) {
+			publicly(subnet, db)(in)
+			in.UserData = script(strings.TrimPrefix(echo, "#!/bin/sh\n"))
+		})
+		w.start("app1", subnet, publicly(subnet, app))
+		w.serving("db1", "5432")
+		allocation, ip := w.elastic(c)
+		must(c.AssociateAddress(tctx(t), &ec2.AssociateAddressInput{AllocationId: &allocation, InstanceId: db1.InstanceId}))(t)
+		name := publicName("us-east-1", ip)
+
+		w.reads("app1", ip+":5432", "")
+		w.reads("internet", ip+":5432", "")
+		w.reads("app1", name+":5432", "db")
+		if out := strings.Fields(w.says("app1", "getent hosts "+name)); len(out) != 2 || out[0] != *db1.PrivateIpAddress {
+			t.Errorf("inside, %s is %q, want %s", name, out, *db1.PrivateIpAddress)
+		}
+		if out := strings.Fields(w.says("app1", "getent hosts "+ip)); len(out) != 2 || out[1] != name {
+			t.Errorf("inside, %s is called %q, want %s", ip, out, name)
+		}
+
+		// A rule for app1's public address is what lets it through by the gateway.
+		public := *w.instance(w.id("app1")).PublicIpAddress
+		must(c.AuthorizeSecurityGroupIngress(tctx(t), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &db, IpPermissions: []types.IpPermission{
+			{IpProtocol: aws.String("tcp"), FromPort: aws.Int32(5432), ToPort: aws.Int32(5432), IpRanges: []types.IpRange{{CidrIp: aws.String(public + "/32")}}}}}))(t)
+		w.reads("app1", ip+":5432", "db")
+		w.reads("internet", ip+":5432", "")
+	})
+}
