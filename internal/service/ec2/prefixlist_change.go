@@ -18,7 +18,6 @@ import (
 const (
 	maxPrefixListName     = 255 // characters
 	maxPrefixListText     = 255 // of an entry's description
-	maxPrefixListEntries  = 1000
 	maxPrefixListChanges  = 100 // in one request
 	maxPrefixListVersions = 1000
 	// maxKeptEntries bounds the entries of all versions together: a list is one
@@ -39,7 +38,7 @@ func (s *Service) CreateManagedPrefixList(tx *state.Tx, c authz.Caller, in *api.
 	if err := checkPrefixListName(l.Name); err != nil {
 		return nil, err
 	}
-	if err := checkMaxEntries(l.MaxEntries); err != nil {
+	if err := s.checkMaxEntries(tx, c, l.MaxEntries); err != nil {
 		return nil, err
 	}
 	if len(in.Entries) > maxPrefixListChanges {
@@ -47,6 +46,13 @@ func (s *Service) CreateManagedPrefixList(tx *state.Tx, c authz.Caller, in *api.
 	}
 	entries, err := addEntries(l, nil, in.Entries)
 	if err != nil {
+		return nil, err
+	}
+	lists := 1
+	for range state.PrefixLists.In(tx, c.Scope) {
+		lists++
+	}
+	if err := s.within(tx, c, "prefix-lists-per-region", lists); err != nil {
 		return nil, err
 	}
 	l.Meta = tx.Meta(c.Scope, "pl")
@@ -66,9 +72,14 @@ func checkPrefixListName(name string) error {
 	return nil
 }
 
-func checkMaxEntries(n int32) error {
-	if n < 1 || n > maxPrefixListEntries {
-		return awserr.New("InvalidParameterValue", "Must specify a max size between 1 and %d", maxPrefixListEntries)
+func (s *Service) checkMaxEntries(r state.Reader, c authz.Caller, n int32) error {
+	const name = "entries-per-prefix-list"
+	limit := s.quota(r, c, name)
+	if limit < 0 {
+		limit = unlimited
+	}
+	if n < 1 || int(n) > limit {
+		return quotaNamed(name).Exceeded(limit)
 	}
 	return nil
 }
@@ -213,7 +224,7 @@ func addVersion(l *state.PrefixList, entries []state.PrefixListEntry) {
 // against its quota: if one has no room, the modification fails as AWS's does,
 // after the call (EC2 API Reference, ModifyManagedPrefixList).
 func (s *Service) resize(tx *state.Tx, c authz.Caller, l *state.PrefixList, n int32) error {
-	if err := checkMaxEntries(n); err != nil {
+	if err := s.checkMaxEntries(tx, c, n); err != nil {
 		return err
 	}
 	if len(l.Entries()) > int(n) {

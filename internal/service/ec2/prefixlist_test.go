@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/decide/quota"
 )
 
 // prefixList makes a list and gives its id.
@@ -242,4 +243,16 @@ func TestPrefixListVersions(t *testing.T) {
 	}
 	w.wantEntriesOf(id, 251, slices.Sorted(slices.Values(blocks))...)
 	w.fails("GetManagedPrefixListEntries", &api.GetManagedPrefixListEntriesInput{PrefixListId: &id, TargetVersion: ptr[int64](1)}, "PrefixListVersionNotFound", "")
+}
+
+func TestPrefixListQuotas(t *testing.T) {
+	w := newWorld(t, Config{Quotas: map[string]int{"prefix-lists-per-region": 1, "entries-per-prefix-list": 3}})
+	id := w.prefixList("IPv4", 3)
+	in := &api.CreateManagedPrefixListInput{PrefixListName: ptr("another"), AddressFamily: ptr("IPv4"), MaxEntries: ptr(int32(1))}
+	w.fails("CreateManagedPrefixList", in, "PrefixListLimitExceeded", "The maximum number of prefix lists has been reached.")
+	in.MaxEntries = ptr(int32(4))
+	w.fails("CreateManagedPrefixList", in, "InvalidParameterValue", "Must specify a max size between 1 and 3")
+	w.fails("ModifyManagedPrefixList", &api.ModifyManagedPrefixListInput{PrefixListId: &id, MaxEntries: ptr(int32(4))}, "InvalidParameterValue", "Must specify a max size between 1 and 3")
+	off := newWorld(t, Config{Quotas: quota.Off()})
+	off.prefixList("IPv4", 5000)
 }
