@@ -21,6 +21,7 @@ import (
 
 	wire "github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/front/execstream"
+	"github.com/localvpc/localvpc/internal/front/tunnel"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 )
@@ -246,7 +247,7 @@ func (g *garbage) piece() (what, text string, waits bool) {
 	case 10:
 		return "garbage for control", g.control(), true
 	}
-	return "a foreign page", g.post(pick(g, "/", "/_localvpc/reset", "/_localvpc/stop", "/_localvpc/exec"), g.form(),
+	return "a foreign page", g.post(pick(g, "/", "/_localvpc/reset", "/_localvpc/stop", "/_localvpc/exec", "/_localvpc/tunnel"), g.form(),
 		pick(g, "Origin: http://evil.example\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n")), true
 }
 
@@ -359,18 +360,20 @@ func (g *garbage) large() string {
 
 func (g *garbage) exec() string {
 	body := pick(g, "", "{", g.word(), `{"Instance":1}`, `{"Instance":"i-1","Args":["ls"],"Size":{"Rows":-1}}`, `{"Args":["ls"]}`,
-		`{"Instance":"`+g.known[0]+`","Args":["ls"]}`, `{"Instance":"i-0123456789abcdef0","Args":["ls"],"TTY":true}`, `{"Instance":"i-0123456789abcdef0","Args":["`+strings.Repeat("a", 10000)+`"],"Env":["="]}`)
+		`{"Instance":"`+g.known[0]+`","Args":["ls"]}`, `{"Instance":"i-0123456789abcdef0","Args":["ls"],"TTY":true}`, `{"Instance":"i-0123456789abcdef0","Args":["`+strings.Repeat("a", 10000)+`"],"Env":["="]}`,
+		`{"Host":"nobody","Args":["ls"]}`, `{"Host":"host-internet","Port":80}`, `{"Host":"198.18.9.9","Port":80}`, `{"Instance":"`+g.known[0]+`","Port":1}`, `{"Host":"`+url.QueryEscape(g.word())+`.","Port":65536}`)
 	var frames bytes.Buffer
 	s := execstream.New(nil, &frames)
 	for range g.IntN(4) {
 		_ = s.Write(execstream.Kind(g.IntN(8)), []byte(g.bytes(g.IntN(300))))
 	}
-	return fmt.Sprintf("POST /_localvpc/exec HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: %s\r\nContent-Length: %d\r\n\r\n%s%s",
-		pick(g, execstream.Protocol, execstream.Protocol, "websocket"), len(body), body, pick(g, frames.String(), g.bytes(100), ""))
+	return fmt.Sprintf("POST /_localvpc/%s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: %s\r\nContent-Length: %d\r\n\r\n%s%s",
+		pick(g, "exec", "exec", "tunnel"), pick(g, execstream.Protocol, execstream.Protocol, tunnel.Protocol, "websocket"), len(body), body, pick(g, frames.String(), g.bytes(100), ""))
 }
 
 func (g *garbage) control() string {
-	method, path, body := "POST", pick(g, "explain", "images", "nothing", "../"+url.PathEscape(g.word()), url.PathEscape(g.word())), pick(g, "", "{", "[", "null", "[]", g.bytes(300), `{"Source":"`+url.QueryEscape(g.word())+`","Destination":"10.0.0.9","Port":80}`,
+	method, path, body := "POST", pick(g, "explain", "images", "hosts/add", "hosts/remove", "nothing", "../"+url.PathEscape(g.word()), url.PathEscape(g.word())), pick(g, "", "{", "[", "null", "[]", g.bytes(300), `{"Source":"`+url.QueryEscape(g.word())+`","Destination":"10.0.0.9","Port":80}`,
+		`{"Name":"No`+url.QueryEscape(g.word())+`","Addr":"10.0.0.9"}`, `{"Name":"a","Addr":"`+url.QueryEscape(g.word())+`x"}`,
 		`[{"ImageId":"`+url.QueryEscape(g.word())+`"}]`, `[{"ImageId":"ami-0123456789abcdef0","path":"/nonexistent"}]`, strings.Repeat("[", 10000))
 	if g.IntN(2) == 0 {
 		method, path, body = pick(g, "GET", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"), pick(g, "health", "settled", "settled?index="+url.QueryEscape(g.word()+"x"), "changes?after="+url.QueryEscape(g.word()+"x"), "reset", "stop", "images", "exec", ""), ""

@@ -72,6 +72,9 @@ func (w *world) clutter(t *testing.T) {
 		must(c.CreateDhcpOptions(tctx(t), &ec2.CreateDhcpOptionsInput{DhcpConfigurations: []types.NewDhcpConfiguration{{Key: aws.String("domain-name"), Values: []string{"example.com"}}}}))(t)
 		must(c.CreateTags(tctx(t), &ec2.CreateTagsInput{Resources: []string{vpc}, Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}}))(t)
 	}
+	if out, code := w.cli("host", "add", "office"); code != 0 {
+		t.Fatalf("host add: exit code %d\n%s", code, out)
+	}
 }
 
 // TestReset: everything in every Region is as at a fresh start, and without

@@ -68,12 +68,12 @@ func (e *engine) dial(ctx context.Context, ns plan.Netns, from netip.Addr, to ne
 	case err == nil:
 		return c, nil
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
-		return nil, awserr.New(tunnel.Refused, "%s refuses the connection: nobody listens there.", to).WithStatus(502)
+		return nil, awserr.New(tunnel.Refused, "%s refuses the connection: nobody listens there.", to)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT), errors.As(err, &slow) && slow.Timeout():
-		return nil, awserr.New(tunnel.TimedOut, "%s does not answer: 'localvpc explain' may say what drops the packets.", to).WithStatus(504)
+		return nil, awserr.New(tunnel.TimedOut, "%s does not answer: 'localvpc explain' may say what drops the packets.", to)
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, kernel.ErrNoNamespace),
 		errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.EACCES): // blackhole and prohibit (ip-route(8))
-		return nil, awserr.New(tunnel.Unreachable, "Nobody in the simulated internet has the address %s.", to.Addr()).WithStatus(502)
+		return nil, awserr.New(tunnel.Unreachable, "Nobody in the simulated internet has the address %s.", to.Addr())
 	}
 	return nil, err
 }
@@ -83,7 +83,7 @@ func (e *engine) dial(ctx context.Context, ns plan.Netns, from netip.Addr, to ne
 func lookup(r state.Reader, name string) (netip.Addr, error) {
 	if a, err := netip.ParseAddr(name); err == nil {
 		if a = a.Unmap(); !a.Is4() {
-			return a, awserr.New(tunnel.Unreachable, "The simulated internet has no IPv6 yet: nobody has %s.", a).WithStatus(502)
+			return a, awserr.New(tunnel.Unreachable, "The simulated internet has no IPv6 yet: nobody has %s.", a)
 		}
 		return a, nil
 	}

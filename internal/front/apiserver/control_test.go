@@ -369,7 +369,7 @@ func TestTunnel(t *testing.T) {
 
 func TestTunnelRefuses(t *testing.T) {
 	b := start(t, Limits{})
-	b.control.fail = func() error { return awserr.New(tunnel.Refused, "nobody listens there").WithStatus(502) }
+	b.control.fail = func() error { return awserr.New(tunnel.Refused, "nobody listens there") }
 	for _, test := range []struct {
 		header, body string
 		status       int
@@ -382,7 +382,7 @@ func TestTunnelRefuses(t *testing.T) {
 		{"", `{"Host":"web","Port":65536}`, 400, "The port 65536 is not"},
 		{"", `{"Host":"web","Port":-1}`, 400, "The port -1 is not"},
 		{"", `{"Host":"web","Port":80,"From":"i-1"}`, 400, "unknown field"},
-		{"", `{"Host":"web","Port":80}`, 502, `"Code":"ConnectionRefused"`},
+		{"", `{"Host":"web","Port":80}`, 400, `"Code":"ConnectionRefused"`},
 		{"Origin: http://evil.example\r\n", `{"Host":"web","Port":80}`, 403, "AccessDenied"},
 		{"Sec-Fetch-Site: cross-site\r\n", `{"Host":"web","Port":80}`, 403, "AccessDenied"},
 	} {
