@@ -11,9 +11,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 )
 
-// client runs a program that talks to localvpc with nothing but AWS's own
+// run runs a program that talks to localvpc with nothing but AWS's own
 // environment variables, and fails the test if it fails.
 func (w *world) run(dir, name string, args ...string) string {
+	w.t.Helper()
+	out, err := w.try(dir, name, args...)
+	if err != nil {
+		w.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// try is run for a program that may fail: then its output has its errors, too.
+func (w *world) try(dir, name string, args ...string) (string, error) {
 	w.t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
@@ -25,9 +35,9 @@ func (w *world) run(dir, name string, args ...string) string {
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		w.t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, errs.String())
+		return string(out) + errs.String(), err
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(string(out)), nil
 }
 
 func have(t *testing.T, program string) {
