@@ -10,9 +10,8 @@ import (
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// The resources at the edge of a VPC cannot be made yet. Clients ask for them
-// while they read a VPC and before they delete one; the truth is that there are
-// none, and any id is unknown.
+// Some resources cannot be made yet. Clients ask for them while they read others;
+// the truth is that there are none, and any id is unknown.
 
 // nothing checks a describe request about which there is nothing to tell: its
 // filters, by name, and its paging.
