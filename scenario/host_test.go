@@ -209,6 +209,18 @@ func TestFromTheHost(t *testing.T) {
 			}
 		}
 
+		explained := func(want int, from, to string) {
+			t.Helper()
+			if out, code := w.cli("explain", from, to); code != want {
+				t.Errorf("explain %s %s: exit code %d, want %d\n%s", from, to, code, want, out)
+			}
+		}
+		for _, from := range []string{"internet", "office", "host:office", "203.0.113.10"} {
+			explained(0, from, *i.PublicIpAddress+":80")
+			explained(0, from, *i.PublicDnsName+":80")
+		}
+		explained(1, "198.18.255.254", *i.PublicIpAddress+":80") // nobody is there to be answered
+
 		// connect: both directions, each with its own end.
 		block := make([]byte, 3<<20)
 		if _, err := rand.Read(block); err != nil {
@@ -267,6 +279,8 @@ func TestFromTheHost(t *testing.T) {
 		if out, code := curl("socks5h", "http://"+*i.PublicIpAddress+"/"); code == 0 {
 			t.Errorf("the group lets nobody in, and the proxy got %s", out)
 		}
+		explained(1, "internet", *i.PublicIpAddress+":80")
+		explained(0, "web", "office:80")
 		// Whoever listens on its own address only is reached, too.
 		w.says("web", fmt.Sprintf("setsid localvpc guest serve --addr %s:8080 --text by-address >/var/log/own.log 2>&1 &", *i.PrivateIpAddress))
 		w.await("web", "grep -q serving /var/log/own.log")

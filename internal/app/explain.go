@@ -8,7 +8,10 @@ import (
 	"strings"
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
+	"github.com/localvpc/localvpc/internal/decide/dnsview"
 	"github.com/localvpc/localvpc/internal/decide/fabric"
+	"github.com/localvpc/localvpc/internal/decide/lifecycle"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/decide/reach"
 	"github.com/localvpc/localvpc/internal/front/apiserver"
 	"github.com/localvpc/localvpc/internal/front/render"
@@ -58,11 +61,17 @@ func protocolOf(text string) (uint8, error) {
 	return uint8(n), nil
 }
 
-// endpoint finds what an end of an explanation names: an address, an id, or an
-// instance's Name tag.
+// endpoint finds what an end of an explanation names: an address, an id, an
+// instance's Name tag, an outside host or a public name.
 func endpoint(r state.Reader, scope state.Scope, text string) (reach.Endpoint, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
-		return reach.Endpoint{Addr: a}, nil
+		return reach.Endpoint{Addr: a, Outside: outside(r, scope, a)}, nil
+	}
+	if name, ok := strings.CutPrefix(text, "host:"); ok {
+		if _, ok := state.Hosts.Get(r, lifecycle.HostKey(name)); !ok {
+			return reach.Endpoint{}, awserr.New("InvalidParameterValue", "There is no outside host %s: 'localvpc host ls' lists them.", awserr.Clip(name))
+		}
+		return reach.Endpoint{Host: name}, nil
 	}
 	if strings.HasPrefix(text, "eni-") {
 		if _, ok := state.NetworkInterfaces.Get(r, scope.Key(text)); !ok {
@@ -82,13 +91,41 @@ func endpoint(r state.Reader, scope state.Scope, text string) (reach.Endpoint, e
 			found = append(found, i.ID)
 		}
 	}
+	_, isHost := state.Hosts.Get(r, lifecycle.HostKey(text))
+	switch {
+	case text == lifecycle.Internet && isHost, isHost && len(found) == 0:
+		return reach.Endpoint{Host: text}, nil
+	case text == lifecycle.Internet: // no machine there has been used yet
+		return reach.Endpoint{Addr: publicip.Router(r), Outside: true}, nil
+	case isHost:
+		return reach.Endpoint{}, awserr.New("InvalidParameterValue", "'%s' is an outside host and the Name tag of an instance: give the instance's id, or host:%s.", text, text)
+	}
 	switch len(found) {
 	case 0:
+		if a, ok := dnsview.PublicAddr(r, strings.ToLower(strings.TrimSuffix(text, "."))); ok {
+			return reach.Endpoint{Addr: a, Outside: true}, nil
+		}
 		return reach.Endpoint{}, awserr.New("InvalidInstanceID.NotFound", "There is no instance with the Name tag '%s' in %s.", awserr.Clip(text), scope.Region)
 	case 1:
 		return reach.Endpoint{Instance: found[0]}, nil
 	}
 	return reach.Endpoint{}, awserr.New("InvalidParameterValue", "%d instances have the Name tag '%s': give the id.", len(found), awserr.Clip(text))
+}
+
+// outside says whether an address alone is one of the simulated internet: a public
+// one, and in no VPC of the caller's.
+func outside(r state.Reader, scope state.Scope, a netip.Addr) bool {
+	if !a.Is4() || publicip.Special(netip.PrefixFrom(a, a.BitLen())) != "" {
+		return false
+	}
+	for v := range state.Vpcs.In(r, scope) {
+		for _, c := range v.Cidrs {
+			if c.Cidr.Contains(a) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // explanation puts a report into the words of the control API.

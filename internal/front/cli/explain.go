@@ -18,13 +18,15 @@ func (e *env) explainCommand() *cobra.Command {
 		Use: "explain <source> <destination>[:port]", Short: "Say whether a packet would arrive, and why not", Args: cobra.ExactArgs(2),
 		Long: `Say whether a packet would arrive and be answered, which rules decide on its way
 there and back, and all that is in its way. Source and destination are an
-instance (id or Name tag), a network interface or an address.
+instance (id or Name tag), a network interface, an address, an outside host, or
+'internet'.
 
 Exit code: 0 reachable, 1 not reachable, 2 the question could not be answered.`,
 		Example: `  localvpc explain web db:5432
   localvpc explain i-0123456789abcdef0 10.0.1.7:443 --json
+  localvpc explain internet 198.18.3.4:80
   localvpc explain web db --protocol icmp`,
-		ValidArgsFunction: e.completeInstances,
+		ValidArgsFunction: e.completePlaces,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.explain(cmd.Context(), args[0], args[1], protocol)
 		},
