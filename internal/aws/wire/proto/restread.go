@@ -200,6 +200,9 @@ func (d *restReader) outer(v reflect.Value, f *field, text string) {
 
 // scalarText checks and sets one value.
 func (d *restReader) scalarText(v reflect.Value, f *field, text string) error {
+	if prefixed(f.name) {
+		text = bareID(text)
+	}
 	p := Param{string(d.key), text}
 	if f.kind != kindString {
 		text = strings.TrimSpace(text)

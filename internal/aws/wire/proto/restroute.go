@@ -20,9 +20,9 @@ const maxPath = 16
 // they were given, "/hostedzone/Z…" as well as "Z…".
 var idPrefixes = [...]string{"hostedzone", "change", "delegationset"}
 
-// prefixed says whether a label's id may have a prefix.
-func prefixed(label string) bool {
-	switch label {
+// prefixed says whether a member is an id that may have a prefix.
+func prefixed(name string) bool {
+	switch name {
 	case "Id", "HostedZoneId", "DelegationSetId", "ResourceId":
 		return true
 	}
