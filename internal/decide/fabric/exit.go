@@ -74,8 +74,19 @@ func (v VPC) Exit(r state.Reader, in Entrance, h Header) Exit {
 		out.Internet, _ = GatewayOf(r, scope, v.Key.ID)
 	case out.Route.Port.ID != "":
 		out.Interface, _ = state.NetworkInterfaces.Get(r, out.Route.Port)
+		// A route that leads to who has the address is as good as the local one.
+		out.Inside = out.Interface != nil && !out.Route.Checked && has(out.Interface, h.Dst)
 	}
 	return out
+}
+
+func has(n *state.NetworkInterface, a netip.Addr) bool {
+	for _, own := range n.Addresses {
+		if own.Addr == a {
+			return true
+		}
+	}
+	return false
 }
 
 // PublicOf is the public address that stands for a private one of an interface

@@ -149,10 +149,11 @@ func InterfaceAt(r state.Reader, scope state.Scope, vpc string, a netip.Addr) (*
 
 // Member says whether an address belongs to an interface of a group: a
 // reference to a group means the private addresses, primary and secondary, of
-// its members (VPC User Guide, "Security group rules").
+// its members (VPC User Guide, "Security group rules"); those of interfaces that
+// nothing passes make no difference and are left out, as in the rules.
 func Member(r state.Reader, scope state.Scope, vpc string) func(group string, a netip.Addr) bool {
 	return func(group string, a netip.Addr) bool {
 		n, ok := InterfaceAt(r, scope, vpc, a)
-		return ok && slices.Contains(n.Groups, group)
+		return ok && slices.Contains(n.Groups, group) && carries(r, n)
 	}
 }

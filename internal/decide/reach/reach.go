@@ -153,7 +153,7 @@ type Miss struct {
 
 // Walk explains a packet.
 func Walk(r state.Reader, q Query) Report {
-	w := walk{r: r, q: q, asked: map[string]bool{}}
+	w := walk{r: r, q: q, passed: map[passage]bool{}}
 	hint := q.Destination.Vpc
 	if q.Source.Interface == "" && q.Source.Instance == "" && q.Source.Host == "" && !q.Source.Outside {
 		if dst, cause := w.resolve(q.Destination, ""); cause == nil {

@@ -20,7 +20,15 @@ type walk struct {
 	src, dst end
 	header   fabric.Header
 	changes  []change        // of the header, on the way there
-	asked    map[string]bool // interfaces whose groups the way there has asked
+	passed   map[passage]bool // what the way there has passed
+}
+
+// passage is a flow's first pass through a router: from an interface that passes
+// on what is not its own, or not. Its answer goes where it began.
+type passage struct {
+	space    string
+	src, dst netip.Addr
+	onward   bool
 }
 
 // change is what a translator did to a packet: to its answer it does the reverse.
@@ -171,6 +179,7 @@ func (l *leg) router() *leg {
 			l.stages[s] = hop
 		}
 	}
+	l.tracked()
 	stuck := l.stages[fabric.Destination] != nil && len(l.stages[fabric.Destination].Blocked) > 0
 	switch {
 	case l.exit.Served:
@@ -195,6 +204,30 @@ func (l *leg) router() *leg {
 	next := &leg{way: l.way, header: l.header, from: l.to}
 	next.enter(l.vpc.Key)
 	return next
+}
+
+// tracked notes a flow's way there, and refuses an answer that does not come the
+// way that its flow went. It matters only where an interface passes on what is not
+// its own: the flow has a pass from there, and another one to there.
+func (l *leg) tracked() {
+	if l.exit.Served {
+		return
+	}
+	passes := func(e end) bool { return e.eni != nil && !fabric.Checked(e.eni) }
+	if !l.back {
+		l.passed[passage{l.space, l.header.Src, l.header.Dst, passes(l.from)}] = true
+		return
+	}
+	if !passes(l.from) && !passes(l.to) || l.exit.Interface == nil && l.exit.Internet == "" {
+		return
+	}
+	if !l.passed[passage{l.space, l.header.Dst, l.header.Src, passes(l.to)}] {
+		c := Cause{Code: EniGroupRules, Component: l.space}
+		if l.to.eni != nil {
+			c.Component, c.Interface, c.Groups = firstOf(l.to.eni.Groups), l.to.eni.ID, l.to.eni.Groups
+		}
+		l.block(fabric.Tracked, c)
+	}
 }
 
 // leave is the way out by the internet gateway, where a public address takes the
@@ -498,12 +531,9 @@ func answerable(acl fabric.Acl, dir fabric.Direction, h fabric.Header) (passing 
 func (l *leg) group(n *state.NetworkInterface, dir fabric.Direction) *Hop {
 	hop := &Hop{Kind: KindGroup, ID: firstOf(n.Groups), Direction: dir}
 	if l.back {
-		if hop.Stateful = l.asked[n.ID]; !hop.Stateful {
-			hop.Blocked = []Cause{{Code: EniGroupRules, Stage: fabric.Tracked, Component: hop.ID, Interface: n.ID, Groups: n.Groups}}
-		}
+		hop.Stateful = true // see tracked
 		return hop
 	}
-	l.asked[n.ID] = true
 	groups := present(l.r, n)
 	member := fabric.Member(l.r, n.Scope(), n.VpcID)
 	if id, rule, ok := fabric.FirstRule(l.r, n.Scope(), groups, dir, l.header, member); ok {
@@ -600,6 +630,7 @@ func (l *leg) hops() []Hop {
 		return hops
 	}
 	add(l.stages[fabric.GroupOut])
+	add(l.stages[fabric.Tracked])
 	add(l.stages[fabric.AclOut])
 	add(l.stages[fabric.Destination])
 	add(l.stages[fabric.AclIn])
