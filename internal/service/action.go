@@ -21,11 +21,13 @@ import (
 
 // Action is one operation that is served.
 type Action struct {
-	Name  string
-	In    reflect.Type // the input's struct
-	out   reflect.Type
-	read  func(state.Reader, authz.Caller, any) (any, error)
-	write func(tx *state.Tx, c authz.Caller, in, prepared any) (any, error)
+	Name string
+	// Service is the wire's name of the service, which whoever lists actions sets.
+	Service string
+	In      reflect.Type // the input's struct
+	out     reflect.Type
+	read    func(state.Reader, authz.Caller, any) (any, error)
+	write   func(tx *state.Tx, c authz.Caller, in, prepared any) (any, error)
 	// prepare does what takes long and needs no transaction; see Prepared.
 	prepare func(state.Reader, authz.Caller, any) (any, error)
 }

@@ -25,10 +25,17 @@ type Defaults interface {
 	Prepare(*state.Tx, state.Scope) error
 }
 
+// Access says whether a caller may do what a request asks: nil, or AWS's error.
+type Access interface {
+	Allow(r state.Reader, service, action string, c *Caller, in any) error
+}
+
 // Runner runs actions on a store: the one way from a request to the state.
 type Runner struct {
 	Store    *state.Store
 	Defaults Defaults
+	// Access decides what a caller may do. Nil: everybody may do all.
+	Access Access
 	// Settle waits until packets and names obey the commit, at most for the
 	// context's time. Nil: there is no data plane to wait for.
 	Settle func(ctx context.Context, index uint64) error
@@ -39,6 +46,12 @@ type Runner struct {
 
 // Do runs one action for a caller. Errors are *awserr.Error or become InternalError.
 func (r *Runner) Do(ctx context.Context, a Action, c Caller, in any) (any, error) {
+	// No policy limits root: it is not even asked about.
+	if r.Access != nil && (c.Session != nil || !c.Unlimited()) {
+		if err := r.Access.Allow(r.Store.Snapshot(), a.Service, a.Name, &c, in); err != nil {
+			return nil, awserr.From(err)
+		}
+	}
 	if r.Defaults != nil && !r.Defaults.Prepared(r.Store.Snapshot(), c.Scope) {
 		if _, err := r.Store.Write(ctx, func(tx *state.Tx) error {
 			if r.Defaults.Prepared(tx, c.Scope) {

@@ -9,44 +9,47 @@ import (
 // by the index ByInstance, its root volume a row of Volumes.
 type Instance struct {
 	Meta
-	State             InstanceState
-	StateReason       StateReason `json:",omitzero"`
-	StateTransition   string      `json:",omitempty"` // text of StateTransitionReason
-	ReservationID     string
-	RequesterID       string `json:",omitempty"`
-	LaunchIndex       int32
-	LaunchTime        time.Time
-	Boots             uint64 // how often it was started; a change starts it again
-	ImageID           string
-	ImageOwner        string // account of the image, to find it again
-	InstanceType      string
-	KeyName           string `json:",omitempty"`
-	VpcID             string
-	SubnetID          string
-	AvailabilityZone  string
-	AvailZoneID       string
-	Architecture      string
-	RootDeviceName    string
-	ClientToken       string `json:",omitempty"`
-	UserData          []byte `json:",omitempty"` // decoded
-	HostnameType      string // "ip-name" or "resource-name"
-	ResourceNameDnsA  bool   `json:",omitempty"`
-	PrivateDnsName    string
-	PrivateIP         netip.Addr
-	Metadata          MetadataOptions
-	Monitoring        bool   `json:",omitempty"` // stored: nothing is measured
-	EbsOptimized      bool   `json:",omitempty"` // stored: disks are the host's
-	Tenancy           string // stored: everything runs on one host
-	ShutdownBehavior  string // "stop" or "terminate": what a shutdown from inside does
-	DisableTerminate  bool   `json:",omitempty"`
-	DisableStop       bool   `json:",omitempty"`
-	CreditSpec        string `json:",omitempty"` // stored: "standard", "unlimited"
-	AutoRecovery      string `json:",omitempty"` // stored
-	ProfileArn        string `json:",omitempty"`
-	ProfileID         string `json:",omitempty"`
-	CpuCoreCount      int32
-	CpuThreadsPerCore int32
-	TerminatedAt      time.Time `json:",omitzero"`
+	State            InstanceState
+	StateReason      StateReason `json:",omitzero"`
+	StateTransition  string      `json:",omitempty"` // text of StateTransitionReason
+	ReservationID    string
+	RequesterID      string `json:",omitempty"`
+	LaunchIndex      int32
+	LaunchTime       time.Time
+	Boots            uint64 // how often it was started; a change starts it again
+	ImageID          string
+	ImageOwner       string // account of the image, to find it again
+	InstanceType     string
+	KeyName          string `json:",omitempty"`
+	VpcID            string
+	SubnetID         string
+	AvailabilityZone string
+	AvailZoneID      string
+	Architecture     string
+	RootDeviceName   string
+	ClientToken      string `json:",omitempty"`
+	UserData         []byte `json:",omitempty"` // decoded
+	HostnameType     string // "ip-name" or "resource-name"
+	ResourceNameDnsA bool   `json:",omitempty"`
+	PrivateDnsName   string
+	PrivateIP        netip.Addr
+	Metadata         MetadataOptions
+	Monitoring       bool   `json:",omitempty"` // stored: nothing is measured
+	EbsOptimized     bool   `json:",omitempty"` // stored: disks are the host's
+	Tenancy          string // stored: everything runs on one host
+	ShutdownBehavior string // "stop" or "terminate": what a shutdown from inside does
+	DisableTerminate bool   `json:",omitempty"`
+	DisableStop      bool   `json:",omitempty"`
+	CreditSpec       string `json:",omitempty"` // stored: "standard", "unlimited"
+	AutoRecovery     string `json:",omitempty"` // stored
+	ProfileArn       string `json:",omitempty"`
+	ProfileID        string `json:",omitempty"`
+	// ProfileAssociation is the id of the association with the profile.
+	ProfileAssociation string    `json:",omitempty"` // "iip-assoc-…"
+	ProfileAssociated  time.Time `json:",omitzero"`
+	CpuCoreCount       int32
+	CpuThreadsPerCore  int32
+	TerminatedAt       time.Time `json:",omitzero"`
 }
 
 // InstanceState is one of AWS's six states.

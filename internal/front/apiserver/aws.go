@@ -46,7 +46,7 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, svc.API, id, action, proto.InvalidAction(awserr.Clip(action)))
 		return
 	}
-	caller, err := s.caller(svc, cred, r)
+	caller, err := s.caller(svc, cred, r, req.Body)
 	if err != nil {
 		s.fail(w, svc.API, id, action, err)
 		return
@@ -134,13 +134,10 @@ func (s *Server) route(req *proto.Request) (Service, sigv4.Credential, error) {
 	return fallback, cred, proto.InvalidAction(awserr.Clip(action))
 }
 
-// caller maps a request to an account and a Region. Neither signature nor clock
-// is checked here yet: every key is its account's root.
-func (s *Server) caller(svc Service, cred sigv4.Credential, r *http.Request) (service.Caller, error) {
-	account, region := s.cfg.Account, cred.Region
-	if len(cred.AccessKeyID) == 12 && digits(cred.AccessKeyID) {
-		account = cred.AccessKeyID
-	}
+// caller says who sent a request, from which account and to which Region. A key
+// that was issued is verified; of others neither signature nor clock is looked at.
+func (s *Server) caller(svc Service, cred sigv4.Credential, r *http.Request, body []byte) (service.Caller, error) {
+	region := cred.Region
 	if region == "" {
 		region = regionOfHost(r.Host)
 	}
@@ -154,15 +151,22 @@ func (s *Server) caller(svc Service, cred sigv4.Credential, r *http.Request) (se
 		}
 		return service.Caller{}, awserr.New(code, "Credential should be scoped to a valid Region, not '%s'.", awserr.Clip(region))
 	}
-	c := service.Root(account, region, cred.AccessKeyID)
+	holder, err := s.cfg.Keys.Find(cred.AccessKeyID, cred.SessionToken)
+	if err != nil {
+		return service.Caller{}, err
+	}
+	if holder.Secret != "" {
+		if err := cred.Verify(r, body, holder.Secret, s.cfg.Keys.Now()); err != nil {
+			return service.Caller{}, err
+		}
+	}
+	c := holder.Caller
+	c.Region, c.UserAgent = region, r.UserAgent()
+	s.cfg.Keys.Used(&c, svc.API.Service)
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		c.SourceIP, _ = netip.ParseAddr(host)
 	}
 	return c, nil
-}
-
-func digits(s string) bool {
-	return strings.Trim(s, "0123456789") == ""
 }
 
 // regionOfHost reads the Region from an endpoint's name, as in

@@ -35,6 +35,7 @@ type Service struct {
 type Config struct {
 	Services []Service
 	Runner   *service.Runner
+	Keys     *service.Keys // who holds a key; nil: every key is its account's root
 	Control  Control
 	Account  string // of callers that are not known otherwise: 12 digits
 	Region   string // of requests that carry none
@@ -58,6 +59,9 @@ type Server struct {
 // New makes a server; Serve runs it.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, limits: cfg.Limits.orDefault(), fresh: map[net.Conn]struct{}{}}
+	if s.cfg.Keys == nil {
+		s.cfg.Keys = &service.Keys{Store: cfg.Runner.Store, Account: cfg.Account, Now: time.Now}
+	}
 	s.routes = s.control()
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),

@@ -67,7 +67,24 @@ func (ec2Protocol) EncodeError(b *bytes.Buffer, _ *API, requestID string, err *a
 
 func (ec2Protocol) ErrorHeader(http.Header, *awserr.Error) {}
 
-func (ec2Protocol) Spell(err *awserr.Error) *awserr.Error { return err }
+// Spell gives the errors about who is asking as EC2 has them: it does not say what
+// about the credentials was wrong (EC2 API Reference, "Client error codes").
+func (ec2Protocol) Spell(err *awserr.Error) *awserr.Error {
+	switch err.Code {
+	case "ExpiredToken":
+		return awserr.New("RequestExpired", "Request has expired.")
+	case "SignatureDoesNotMatch":
+		if strings.HasPrefix(err.Message, "Signature ") {
+			return awserr.New("RequestExpired", "Request has expired.")
+		}
+		return awserr.New("AuthFailure", "AWS was not able to validate the provided access credentials")
+	case "InvalidClientTokenId":
+		return awserr.New("AuthFailure", "AWS was not able to validate the provided access credentials")
+	case "MissingAuthenticationToken":
+		return awserr.MissingParameter("AWSAccessKeyId")
+	}
+	return err
+}
 
 func (ec2Protocol) InputHeader(h http.Header, _ *API, _ string) { formHeader(h) }
 

@@ -4,7 +4,7 @@ package sts
 
 // GetAccessKeyInfoInput is the request of action GetAccessKeyInfo.
 type GetAccessKeyInfoInput struct {
-	AccessKeyId *string `aws:"required"`
+	AccessKeyId *string `aws:"required len=16-128 pattern=\\w*"`
 }
 
 // GetAccessKeyInfoOutput is the answer of action GetAccessKeyInfo.

@@ -55,8 +55,8 @@ type GetDelegatedAccessTokenOutput struct {
 
 // GetFederationTokenInput is the request of action GetFederationToken.
 type GetFederationTokenInput struct {
-	Name                    *string                `aws:"required len=2-32 pattern=[\\w+=,.@-]*"`
-	Policy                  *string                `aws:"len=1-2048"`
+	Name                    *string `aws:"required len=2-32 pattern=[\\w+=,.@-]*"`
+	Policy                  *string
 	PolicyArns              []PolicyDescriptorType `aws:"xml=PolicyArns>member"`
 	DurationSeconds         *int32                 `aws:"min=900 max=129600"`
 	Tags                    []Tag                  `aws:"xml=Tags>member"`

@@ -7,7 +7,7 @@ type AssumeRoleInput struct {
 	RoleArn                 *string                `aws:"required len=20-2048"`
 	RoleSessionName         *string                `aws:"required len=2-64 pattern=[\\w+=,.@-]*"`
 	PolicyArns              []PolicyDescriptorType `aws:"xml=PolicyArns>member"`
-	Policy                  *string                `aws:"len=1-2048"`
+	Policy                  *string                `aws:"len=1-"`
 	DurationSeconds         *int32                 `aws:"min=900 max=43200"`
 	Tags                    []Tag                  `aws:"xml=Tags>member"`
 	TransitiveTagKeys       []string               `aws:"xml=TransitiveTagKeys>member"`
