@@ -20,6 +20,8 @@ import (
 	"time"
 
 	wireec2 "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	wireiam "github.com/localvpc/localvpc/internal/aws/wire/iam"
+	"github.com/localvpc/localvpc/internal/aws/wire/proto"
 	wireroute53 "github.com/localvpc/localvpc/internal/aws/wire/route53"
 	wirequotas "github.com/localvpc/localvpc/internal/aws/wire/servicequotas"
 	wiressm "github.com/localvpc/localvpc/internal/aws/wire/ssm"
@@ -42,6 +44,7 @@ import (
 	"github.com/localvpc/localvpc/internal/node/world"
 	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/service/ec2"
+	"github.com/localvpc/localvpc/internal/service/iam"
 	"github.com/localvpc/localvpc/internal/service/route53"
 	"github.com/localvpc/localvpc/internal/service/servicequotas"
 	"github.com/localvpc/localvpc/internal/service/ssm"
@@ -58,12 +61,13 @@ const (
 
 // engine is everything that runs in the world, or alone without packets.
 type engine struct {
-	set    settings
-	log    *slog.Logger
-	store  *state.Store
-	runner *service.Runner
-	server *apiserver.Server
-	inside *world.Inside // nil without packets
+	set      settings
+	log      *slog.Logger
+	store    *state.Store
+	runner   *service.Runner
+	server   *apiserver.Server
+	services []apiserver.Service
+	inside   *world.Inside // nil without packets
 
 	kernel *kernel.Kernel
 	guests *guests.Guests
@@ -71,6 +75,8 @@ type engine struct {
 
 	notes  []string       // what does not work here, and why
 	quotas map[string]int // of --quotas; nil: AWS's defaults
+
+	identity identity
 
 	life context.Context // of run
 	end  context.CancelCauseFunc
@@ -156,6 +162,9 @@ func build(set settings, inside *world.Inside, log *slog.Logger) (*engine, error
 			return nil, err
 		}
 	}
+	if err := e.identify(); err != nil {
+		return nil, err
+	}
 	if inside != nil {
 		if err := e.packets(); err != nil {
 			return nil, err
@@ -229,7 +238,8 @@ func (e *engine) packets() error {
 	if e.guests, err = guests.New(host, bounds, run, data); err != nil {
 		return err
 	}
-	secret, err := e.secret()
+	// In the world, so that tokens outlive an engine.
+	secret, err := kept(run, "metadata.key")
 	if err != nil {
 		return err
 	}
@@ -275,24 +285,6 @@ func (e *engine) vpcOf(ns plan.Netns) (state.Key, bool) {
 	return state.Key{}, false
 }
 
-// secret is the seal of metadata tokens, kept in the world so that tokens
-// outlive an engine.
-func (e *engine) secret() (secret [32]byte, err error) {
-	path := filepath.Join(e.inside.RunDir, "metadata.key")
-	text, err := os.ReadFile(path)
-	if err == nil && len(text) == len(secret) {
-		copy(secret[:], text)
-		return secret, nil
-	}
-	if _, err := rand.Read(secret[:]); err != nil {
-		return secret, err
-	}
-	if err := os.WriteFile(path, secret[:], 0o600); err != nil {
-		return secret, fmt.Errorf("keeping the key of metadata tokens: %w", err)
-	}
-	return secret, nil
-}
-
 // api makes the services and the HTTP front.
 func (e *engine) api() error {
 	var err error
@@ -308,15 +300,20 @@ func (e *engine) api() error {
 	if e.nodes != nil {
 		e.runner.Settle = e.settle
 	}
+	id := &e.identity
+	if id.access != nil {
+		e.runner.Access = id.access
+	}
+	e.services = []apiserver.Service{
+		{API: wireec2.API, Signing: "ec2", Actions: byName(wireec2.API, compute.Actions())},
+		{API: wireroute53.API, Signing: "route53", Actions: byName(wireroute53.API, route53.New(route53.Config{Now: time.Now, Draw: mathrand.Uint64}).Actions())},
+		{API: wirequotas.API, Signing: "servicequotas", Actions: byName(wirequotas.API, servicequotas.New(e.quotas).Actions())},
+		{API: wireiam.API, Signing: "iam", Actions: byName(wireiam.API, iam.New(iam.Config{Seal: id.seal, Library: &id.library}).Actions())},
+		{API: wiressm.API, Signing: "ssm", Actions: byName(wiressm.API, ssm.New().Actions())},
+		{API: wirests.API, Signing: "sts", Actions: byName(wirests.API, sts.New(sts.Config{Account: e.set.Account, Seal: id.seal, Library: &id.library}).Actions())},
+	}
 	e.server = apiserver.New(apiserver.Config{
-		Services: []apiserver.Service{
-			{API: wireec2.API, Signing: "ec2", Actions: byName(compute.Actions())},
-			{API: wireroute53.API, Signing: "route53", Actions: byName(route53.New(route53.Config{Now: time.Now, Draw: mathrand.Uint64}).Actions())},
-			{API: wirequotas.API, Signing: "servicequotas", Actions: byName(servicequotas.New(e.quotas).Actions())},
-			{API: wiressm.API, Signing: "ssm", Actions: byName(ssm.New().Actions())},
-			{API: wirests.API, Signing: "sts", Actions: byName(sts.New(sts.Config{Account: e.set.Account}).Actions())},
-		},
-		Runner: e.runner, Control: e, Account: e.set.Account, Region: "us-east-1",
+		Services: e.services, Runner: e.runner, Keys: id.keys, Control: e, Account: e.set.Account, Region: "us-east-1",
 		Regions: func(name string) bool { _, ok := awsregion.Lookup(name); return ok },
 		Log:     e.log,
 	})
@@ -337,9 +334,10 @@ func (e *engine) settle(ctx context.Context, index uint64) error {
 	return e.nodes.WaitArrived(ctx, index)
 }
 
-func byName(list []service.Action) map[string]service.Action {
+func byName(api *proto.API, list []service.Action) map[string]service.Action {
 	m := make(map[string]service.Action, len(list))
 	for _, a := range list {
+		a.Service = api.Service
 		m[a.Name] = a
 	}
 	return m
@@ -434,7 +432,11 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 
 // greeting is what up prints: JSON of cli.Ready, which the parent reads.
 func (e *engine) greeting(addr net.Addr) string {
-	text, err := json.Marshal(cli.Ready{URL: "http://" + addr.String(), Account: e.set.Account, Data: e.set.Data, Packets: e.inside != nil})
+	r := cli.Ready{URL: "http://" + addr.String(), Account: e.set.Account, Data: e.set.Data, Packets: e.inside != nil}
+	if key := e.identity.root; key != nil {
+		r.RootKey, r.RootSecret = key.AccessKeyID, key.SecretAccessKey
+	}
+	text, err := json.Marshal(r)
 	if err != nil {
 		panic(fmt.Sprintf("app: encoding the ready line: %v", err)) // it is plain data
 	}
@@ -461,6 +463,11 @@ func (e *engine) janitor(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			e.sweep()
+			if e.identity.keys.Pending() {
+				if _, err := e.store.Write(ctx, func(tx *state.Tx) error { e.identity.keys.Flush(tx); return nil }); err != nil {
+					e.log.Warn("keeping when keys were used", "error", err)
+				}
+			}
 			if lifecycle.Expired(e.store.Snapshot(), now).Empty() {
 				continue
 			}

@@ -107,6 +107,12 @@ func prepare(o cli.UpOptions) (settings, error) {
 	if len(o.Account) != 12 || strings.Trim(o.Account, "0123456789") != "" {
 		return set, fmt.Errorf("--account %q is not a number of 12 digits", o.Account)
 	}
+	if o.Auth != "" && o.Auth != "open" && o.Auth != "strict" {
+		return set, fmt.Errorf("--auth is open or strict, not %q", o.Auth)
+	}
+	if o.Authz != "" && o.Authz != "on" && o.Authz != "off" {
+		return set, fmt.Errorf("--authz is on or off, not %q", o.Authz)
+	}
 	if o.Ephemeral {
 		set.Data = ""
 	} else {

@@ -52,6 +52,8 @@ type UpOptions struct {
 	Ephemeral bool
 	NoPackets bool
 	Account   string
+	Auth      string // "open" or "strict"
+	Authz     string // "on" or "off"
 	Images    string
 	Quotas    string
 	// PublicCidr is the ranges of public addresses; empty: as before, or the

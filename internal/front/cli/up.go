@@ -61,6 +61,8 @@ func (e *env) upCommand() *cobra.Command {
 	f.BoolVar(&o.NoPackets, "no-packets", false, "run API and explain without instances and packets")
 	f.StringVar(&o.Account, "account", "000000000000", "default account, 12 digits")
 	f.StringVar(&o.Images, "images", "", "file with more catalogue images (JSON list of {ImageId, Name, OwnerId, Architecture, RootDeviceName, path})")
+	f.StringVar(&o.Auth, "auth", "open", "'open': every access key is taken, those that were issued are verified; 'strict': only keys that were issued, and a root key that the first start prints")
+	f.StringVar(&o.Authz, "authz", "on", "'off': policies are kept and not enforced")
 	f.StringVar(&o.Quotas, "quotas", "", "'off', or a JSON file with quotas by name")
 	f.StringVar(&o.PublicCidr, "public-cidr", "", "ranges of the simulated internet's public addresses, with commas between them (default: 198.18.0.0/15 and the documentation ranges)")
 	f.BoolVarP(&o.Detach, "detach", "d", false, "start in the background and return when it answers")
@@ -87,6 +89,9 @@ type Ready struct {
 	Account string
 	Data    string // directory, empty when ephemeral
 	Packets bool
+
+	// RootKey and RootSecret are root's key, when this start has made it.
+	RootKey, RootSecret string `json:",omitempty"`
 }
 
 // ready prints one line.
@@ -98,6 +103,9 @@ func (e *env) ready(r Ready) {
 	details := []string{"account " + r.Account, cmp.Or(r.Data, "nothing is kept")}
 	if !r.Packets {
 		details = append(details, "no packets")
+	}
+	if r.RootKey != "" {
+		details = append(details, "root key "+r.RootKey+" "+r.RootSecret)
 	}
 	fmt.Fprintf(e.out, "localvpc is ready at %s (%s)\n", r.URL, strings.Join(details, ", "))
 }
