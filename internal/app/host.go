@@ -50,7 +50,7 @@ func (e *engine) AddHost(ctx context.Context, req apiserver.HostRequest) (any, e
 	}
 	if e.nodes != nil {
 		if _, err := e.runningHost(ctx, h.ID); err != nil {
-			return nil, err
+			return nil, awserr.New("Unavailable", "%s", err)
 		}
 		if now, ok := state.Hosts.Get(e.store.Snapshot(), h.Key); ok {
 			h = now
