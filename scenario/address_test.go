@@ -102,6 +102,12 @@ func (w *world) addresses(region string) {
 			}
 		}
 		w.reads("internet", ip, web)
+		w.reads("internet", name, web)
+		for question, want := range map[string]string{name: ip + " " + name, ip: ip + " " + name} {
+			if out := strings.Join(strings.Fields(w.says("internet", "getent hosts "+question)), " "); out != want {
+				t.Errorf("the internet finds %s as %q, want %q", question, out, want)
+			}
+		}
 		w.reads(near, name, web)
 		for question, want := range map[string]string{name: private + " " + name, ip: ip + " " + name} {
 			if out := strings.Join(strings.Fields(w.says(near, "getent hosts "+question)), " "); out != want {

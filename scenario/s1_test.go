@@ -91,6 +91,7 @@ func TestS1Addresses(t *testing.T) {
 		w.reads("app1", ip+":5432", "")
 		w.reads("internet", ip+":5432", "")
 		w.reads("app1", name+":5432", "db")
+		w.reads("internet", name+":5432", "") // where the name is the Elastic IP
 		if out := strings.Fields(w.says("app1", "getent hosts "+name)); len(out) != 2 || out[0] != *db1.PrivateIpAddress {
 			t.Errorf("inside, %s is %q, want %s", name, out, *db1.PrivateIpAddress)
 		}

@@ -32,6 +32,7 @@ import (
 	"github.com/localvpc/localvpc/internal/decide/plan"
 	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/decide/quota"
+	"github.com/localvpc/localvpc/internal/decide/ruleset"
 	"github.com/localvpc/localvpc/internal/front/apiserver"
 	"github.com/localvpc/localvpc/internal/front/cli"
 	"github.com/localvpc/localvpc/internal/node/dnsserver"
@@ -41,6 +42,7 @@ import (
 	"github.com/localvpc/localvpc/internal/node/listen"
 	"github.com/localvpc/localvpc/internal/node/reconcile"
 	"github.com/localvpc/localvpc/internal/node/sandbox"
+	"github.com/localvpc/localvpc/internal/node/vantage"
 	"github.com/localvpc/localvpc/internal/node/world"
 	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/service/ec2"
@@ -277,8 +279,11 @@ func (m metadata) ServePacket(c *net.UDPConn, _ state.Key) error {
 
 func (m metadata) ServeStream(l net.Listener, vpc state.Key) error { return m.Serve(l, vpc) }
 
-// vpcOf gives the VPC whose router a namespace is.
+// vpcOf gives the VPC whose router a namespace is, or the internet.
 func (e *engine) vpcOf(ns plan.Netns) (state.Key, bool) {
+	if ns == ruleset.Internet {
+		return vantage.Internet, true
+	}
 	for v := range state.Vpcs.By(e.store.Snapshot(), state.ByVpc, string(ns)) {
 		return v.Key, true
 	}

@@ -28,7 +28,7 @@ const gatewayLink = "igw"
 
 var everywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 
-// internet gives the namespace outside of every VPC. Everybody who hangs on it
+// internet gives the namespace outside of every VPC, with its resolver. Everybody who hangs on it
 // gives it; without anybody it is not there.
 func internet(own netip.Addr) []plan.Object {
 	pre := plan.Chain{
@@ -47,6 +47,8 @@ func internet(own netip.Addr) []plan.Object {
 		plan.Set{Netns: Internet, Name: setSource, Types: []plan.DataType{plan.TypeIfname, plan.TypeIPv4}},
 		plan.Set{Netns: Internet, Name: setHosts, Types: []plan.DataType{plan.TypeIfname}},
 		pre,
+		plan.Service{Netns: Internet, Name: "dns", Proto: "udp", Addr: netip.AddrPortFrom(own, 53)},
+		plan.Service{Netns: Internet, Name: "dns", Proto: "tcp", Addr: netip.AddrPortFrom(own, 53)},
 	}
 }
 

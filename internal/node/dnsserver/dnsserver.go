@@ -99,7 +99,12 @@ func (s *Server) leave(p *place) {
 func (p *place) view(snap *state.Snapshot) *dnsview.View {
 	at := p.seen.Load()
 	if at == nil || at.index != snap.Index {
-		v, _ := dnsview.At(snap, p.vpc)
+		var v *dnsview.View
+		if p.vpc == vantage.Internet {
+			v = dnsview.Internet(snap)
+		} else {
+			v, _ = dnsview.At(snap, p.vpc)
+		}
 		at = &seen{snap.Index, v}
 		p.seen.Store(at)
 	}

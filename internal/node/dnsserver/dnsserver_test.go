@@ -16,6 +16,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/localvpc/localvpc/internal/node/vantage"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -90,6 +91,39 @@ func run(t testing.TB, now func() time.Time) *running {
 }
 
 func ask(name string, typ uint16) *dns.Msg { return new(dns.Msg).SetQuestion(name, typ) }
+
+// TestInternet: one who has a public address is told what the internet sees.
+func TestInternet(t *testing.T) {
+	store := newStore(t)
+	write(t, store, func(tx *state.Tx) {
+		n, _ := state.NetworkInterfaces.Get(tx, scope.Key("eni-1"))
+		public := *n
+		public.Addresses = []state.PrivateAddress{{Addr: netip.MustParseAddr("10.0.0.5"), Primary: true, PublicIP: netip.MustParseAddr("127.0.0.1")}}
+		state.NetworkInterfaces.Put(tx, &public)
+	})
+	s := New(store.Snapshot, time.Now)
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.ServePacket(c, vantage.Internet) }()
+	defer func() {
+		c.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	client := dns.Client{}
+	in, _, err := client.Exchange(ask("ec2-127-0-0-1.compute-1.amazonaws.com.", dns.TypeA), c.LocalAddr().String())
+	if err != nil || len(in.Answer) != 1 || in.Answer[0].(*dns.A).A.String() != "127.0.0.1" {
+		t.Errorf("%v, %v", in, err)
+	}
+	in, _, err = client.Exchange(ask("ip-10-0-0-5.ec2.internal.", dns.TypeA), c.LocalAddr().String())
+	if err != nil || in.Rcode != dns.RcodeNameError {
+		t.Errorf("%v, %v", in, err)
+	}
+}
 
 func TestAnswersOverBothTransports(t *testing.T) {
 	r := run(t, time.Now)

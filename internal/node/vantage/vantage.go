@@ -14,8 +14,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/state"
 )
+
+// Internet is the key of the internet, where a VPC's stands else. Who asks there
+// is somebody with a public address, and each address has an allowance.
+var Internet = state.Key{}
 
 // Limit is what one interface is allowed.
 type Limit struct {
@@ -50,8 +55,8 @@ func New(vpc state.Key, snapshot func() *state.Snapshot, now func() time.Time, l
 // Asker is an interface that asks, as it is in a snapshot.
 type Asker struct {
 	Snapshot  *state.Snapshot
-	Interface *state.NetworkInterface
-	Source    netip.Addr // which of its addresses it asks from
+	Interface *state.NetworkInterface // nil: on the internet
+	Source    netip.Addr              // which of its addresses it asks from
 
 	point     *Point
 	allowance *allowance
@@ -85,6 +90,12 @@ func (p *Point) Asker(source netip.Addr) (Asker, bool) {
 
 // find looks the address up. The caller holds p.mu.
 func (p *Point) find(snap *state.Snapshot, source netip.Addr) (known, bool) {
+	if p.vpc == Internet {
+		if !publicip.Taken(snap, source) {
+			return known{}, false
+		}
+		return known{snap.Index, nil, p.allowanceOf(source.String())}, true
+	}
 	for n := range state.NetworkInterfaces.By(snap, state.ByAddress, state.VpcAddress(p.vpc.ID, source)) {
 		if n.Region == p.vpc.Region {
 			return known{snap.Index, n, p.allowanceOf(n.ID)}, true
@@ -95,10 +106,10 @@ func (p *Point) find(snap *state.Snapshot, source netip.Addr) (known, bool) {
 
 // Instance gives the instance that the interface is attached to, if it is.
 func (a Asker) Instance() (*state.Instance, bool) {
-	at := a.Interface.Attachment
-	if at == nil {
+	if a.Interface == nil || a.Interface.Attachment == nil {
 		return nil, false
 	}
+	at := a.Interface.Attachment
 	return state.Instances.Get(a.Snapshot, state.Key{Account: at.InstanceOwnerID, Region: a.Interface.Region, ID: at.InstanceID})
 }
 

@@ -69,6 +69,36 @@ func TestWhoAsks(t *testing.T) {
 	}
 }
 
+// TestWhoAsksOnTheInternet: whoever has a public address, each for itself.
+func TestWhoAsksOnTheInternet(t *testing.T) {
+	s := store(t)
+	if _, err := s.Write(context.Background(), func(tx *state.Tx) error {
+		state.Hosts.Put(tx, &state.Host{Meta: state.Meta{Key: state.Key{ID: "web"}}, Addr: netip.MustParseAddr("198.51.100.1")})
+		state.Addresses.Put(tx, &state.Address{Meta: state.Meta{Key: scope.Key("eipalloc-1")}, PublicIP: netip.MustParseAddr("198.51.100.2")})
+		state.NetworkInterfaces.Put(tx, &state.NetworkInterface{Meta: state.Meta{Key: scope.Key("eni-1")}, VpcID: "vpc-1",
+			Addresses: []state.PrivateAddress{{Addr: netip.MustParseAddr("10.0.0.5"), PublicIP: netip.MustParseAddr("198.51.100.3")}}})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	p := New(Internet, s.Snapshot, time.Now, Limit{1, 1, 1})
+	for addr, want := range map[string]bool{"198.51.100.1": true, "198.51.100.2": true, "198.51.100.3": true, "198.51.100.4": false, "10.0.0.5": false} {
+		a, ok := p.Asker(netip.MustParseAddr(addr))
+		if ok != want {
+			t.Errorf("%s may ask: %v", addr, ok)
+		}
+		if !ok {
+			continue
+		}
+		if !a.Take() || a.Take() {
+			t.Errorf("%s has not one question of its own", addr)
+		}
+		if _, ok := a.Instance(); ok {
+			t.Errorf("%s is an instance", addr)
+		}
+	}
+}
+
 func TestAllowance(t *testing.T) {
 	s := store(t)
 	put(t, s, "eni-1", "vpc-1", "10.0.0.5", "10.0.0.6")
