@@ -296,7 +296,7 @@ func (e *engine) api() error {
 	if e.quotas, err = quotasOf(e.set.Quotas); err != nil {
 		return err
 	}
-	cfg := ec2.Config{Quotas: e.quotas, NoPackets: e.inside == nil, ImageDir: imageDir}
+	cfg := ec2.Config{Quotas: e.quotas, NoPackets: e.inside == nil, NoDefaultVpc: e.set.NoDefaultVpc, ImageDir: imageDir}
 	if e.guests != nil {
 		cfg.Console = e.guests.Console
 	}

@@ -59,8 +59,10 @@ type UpOptions struct {
 	// PublicCidr is the ranges of public addresses; empty: as before, or the
 	// default ones.
 	PublicCidr string
-	Detach     bool
-	Verbose    bool
+	// NoDefaultVpc: accounts begin without a default VPC.
+	NoDefaultVpc bool
+	Detach       bool
+	Verbose      bool
 }
 
 // Config wires the commands.

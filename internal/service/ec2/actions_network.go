@@ -9,6 +9,7 @@ func (s *Service) networkActions() []service.Action {
 		service.Read("DescribeAccountAttributes", s.DescribeAccountAttributes),
 
 		service.Write("CreateVpc", s.CreateVpc),
+		service.Write("CreateDefaultVpc", s.CreateDefaultVpc),
 		service.Read("DescribeVpcs", s.DescribeVpcs),
 		service.Write("DeleteVpc", s.DeleteVpc),
 		service.Write("AssociateVpcCidrBlock", s.AssociateVpcCidrBlock),
@@ -20,6 +21,7 @@ func (s *Service) networkActions() []service.Action {
 		service.Read("DescribeVpcClassicLinkDnsSupport", s.DescribeVpcClassicLinkDnsSupport),
 
 		service.Write("CreateSubnet", s.CreateSubnet),
+		service.Write("CreateDefaultSubnet", s.CreateDefaultSubnet),
 		service.Read("DescribeSubnets", s.DescribeSubnets),
 		service.Write("ModifySubnetAttribute", s.ModifySubnetAttribute),
 		service.Write("DeleteSubnet", s.DeleteSubnet),

@@ -14,8 +14,8 @@ import (
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// world is a store with nothing in it but what AWS gives an account, and a
-// caller. Calls go the way of a request: by the action's name, with DryRun and
+// world is a store with what AWS gives an account and, by newWorld, no default
+// VPC, so that a test sees what it has made itself; and a caller. Calls go the way of a request: by the action's name, with DryRun and
 // client tokens.
 type world struct {
 	*testing.T
@@ -31,6 +31,16 @@ type world struct {
 var testTime = time.Date(2026, 11, 20, 11, 40, 0, 0, time.UTC)
 
 func newWorld(t *testing.T, cfg ...Config) *world {
+	t.Helper()
+	if len(cfg) == 0 {
+		cfg = []Config{{}}
+	}
+	cfg[0].NoDefaultVpc = true
+	return newAccount(t, cfg[0])
+}
+
+// newAccount is a world with a default VPC.
+func newAccount(t *testing.T, cfg Config) *world {
 	t.Helper()
 	now := testTime
 	w := &world{T: t, now: &now, actions: map[string]service.Action{}, caller: service.Root("123456789012", "us-east-1", "123456789012")}
@@ -50,10 +60,7 @@ func newWorld(t *testing.T, cfg ...Config) *world {
 			t.Error(err)
 		}
 	})
-	if len(cfg) == 0 {
-		cfg = []Config{{}}
-	}
-	w.service = New(cfg[0])
+	w.service = New(cfg)
 	for _, a := range w.service.Actions() {
 		if _, ok := w.actions[a.Name]; ok {
 			t.Fatalf("%s is listed twice", a.Name)

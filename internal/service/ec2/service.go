@@ -23,6 +23,8 @@ type Config struct {
 	// NoPackets: nothing runs, so the service itself reports that instances have
 	// started and ended.
 	NoPackets bool
+	// NoDefaultVpc: accounts begin without a default VPC, as after it was deleted.
+	NoDefaultVpc bool
 	// ImageDir says why a directory of this machine cannot be booted from. Nil:
 	// every absolute path is taken.
 	ImageDir func(path string) error
@@ -41,8 +43,11 @@ func (s *Service) Prepared(r state.Reader, scope state.Scope) bool {
 }
 
 // Prepare makes what every account has in every Region from the start: the
-// default set of DHCP options.
+// default set of DHCP options and the default VPC.
 func (s *Service) Prepare(tx *state.Tx, scope state.Scope) error {
 	defaultDhcpOptions(tx, scope)
+	if !s.cfg.NoDefaultVpc {
+		makeDefaultVpc(tx, scope)
+	}
 	return nil
 }

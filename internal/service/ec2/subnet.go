@@ -48,38 +48,51 @@ func (s *Service) CreateSubnet(tx *state.Tx, c authz.Caller, in *api.CreateSubne
 	if !cidr.Sized(block) || !slices.ContainsFunc(old.Cidrs, func(a state.CidrAssociation) bool { return cidr.Within(a.Cidr, block) }) {
 		return nil, awserr.New("InvalidSubnet.Range", "The CIDR '%s' is invalid.", awserr.Clip(*in.CidrBlock))
 	}
-	n, perZone := 1, map[string]int{}
+	perZone := map[string]int{}
 	for other := range state.Subnets.By(tx, state.ByVpc, old.ID) {
 		if other.Cidr.Overlaps(block) {
 			return nil, awserr.New("InvalidSubnet.Conflict", "The CIDR '%s' conflicts with another subnet", block)
 		}
 		perZone[other.AvailabilityZone]++
-		n++
 	}
 	zone, err := zoneFor(c.Region, in.AvailabilityZone, in.AvailabilityZoneId, perZone)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.within(tx, c, "subnets-per-vpc", n); err != nil {
+	if err := s.roomForSubnet(tx, c, old); err != nil {
 		return nil, err
 	}
-	if old.LastSubnetNumber == lastSubnetNumber {
-		return nil, awserr.New("SubnetLimitExceeded", "The vpc '%s' has had %d subnets, the most that localvpc can number: create another VPC.", old.ID, lastSubnetNumber)
+	sub := &state.Subnet{Cidr: block, AvailabilityZone: zone.Name, AvailabilityZoneID: zone.ID, HostnameType: "ip-name"}
+	sub.Tags = tags
+	putSubnet(tx, old, sub)
+	return &api.CreateSubnetOutput{Subnet: ptr(apiSubnet(tx, sub))}, nil
+}
+
+// roomForSubnet says whether the VPC may have one more subnet.
+func (s *Service) roomForSubnet(r state.Reader, c authz.Caller, v *state.Vpc) error {
+	n := 1
+	for range state.Subnets.By(r, state.ByVpc, v.ID) {
+		n++
 	}
+	if err := s.within(r, c, "subnets-per-vpc", n); err != nil {
+		return err
+	}
+	if v.LastSubnetNumber == lastSubnetNumber {
+		return awserr.New("SubnetLimitExceeded", "The vpc '%s' has had %d subnets, the most that localvpc can number: create another VPC.", v.ID, lastSubnetNumber)
+	}
+	return nil
+}
+
+// putSubnet completes a new subnet, with the VPC's default ACL, and gives the
+// VPC as it is then.
+func putSubnet(tx *state.Tx, old *state.Vpc, sub *state.Subnet) *state.Vpc {
 	v := *old
 	v.LastSubnetNumber++
 	state.Vpcs.Put(tx, &v)
-	sub := &state.Subnet{
-		Meta:               tx.Meta(c.Scope, "subnet"),
-		VpcID:              v.ID,
-		State:              "available",
-		Cidr:               block,
-		AvailabilityZone:   zone.Name,
-		AvailabilityZoneID: zone.ID,
-		Number:             v.LastSubnetNumber,
-		HostnameType:       "ip-name",
-	}
+	tags := sub.Tags
+	sub.Meta = tx.Meta(v.Scope(), "subnet")
 	sub.Tags = tags
+	sub.VpcID, sub.State, sub.Number = v.ID, "available", v.LastSubnetNumber
 	state.Subnets.Put(tx, sub)
 	for old := range state.NetworkAcls.By(tx, state.ByVpc, v.ID) {
 		if old.IsDefault {
@@ -89,7 +102,7 @@ func (s *Service) CreateSubnet(tx *state.Tx, c authz.Caller, in *api.CreateSubne
 			break
 		}
 	}
-	return &api.CreateSubnetOutput{Subnet: ptr(apiSubnet(tx, sub))}, nil
+	return &v
 }
 
 // zoneFor finds the zone that a request names, by name or id; if by neither, the

@@ -42,25 +42,34 @@ func (s *Service) CreateVpc(tx *state.Tx, c authz.Caller, in *api.CreateVpcInput
 	default:
 		return nil, awserr.InvalidParameterValue("instanceTenancy", tenancy, "Use default or dedicated only.")
 	}
-	n := 1
-	for range state.Vpcs.In(tx, c.Scope) {
-		n++
-	}
-	if err := s.within(tx, c, "vpcs-per-region", n); err != nil {
+	if err := s.roomForVpc(tx, c); err != nil {
 		return nil, err
 	}
-	v := &state.Vpc{
-		Meta:             tx.Meta(c.Scope, "vpc"),
-		State:            "available",
-		Cidrs:            []state.CidrAssociation{{ID: tx.ID("vpc-cidr-assoc"), Cidr: block, State: "associated"}},
-		DhcpOptionsID:    defaultDhcpOptions(tx, c.Scope),
-		InstanceTenancy:  tenancy,
-		EnableDnsSupport: true,
-	}
-	v.Tags = tags
+	v := newVpc(tx, c.Scope, block)
+	v.InstanceTenancy, v.Tags = tenancy, tags
 	state.Vpcs.Put(tx, v)
 	createDefaults(tx, v)
 	return &api.CreateVpcOutput{Vpc: ptr(apiVpc(v))}, nil
+}
+
+// roomForVpc says whether the account may have one more VPC in the Region.
+func (s *Service) roomForVpc(r state.Reader, c authz.Caller) error {
+	n := 1
+	for range state.Vpcs.In(r, c.Scope) {
+		n++
+	}
+	return s.within(r, c, "vpcs-per-region", n)
+}
+
+func newVpc(tx *state.Tx, scope state.Scope, block netip.Prefix) *state.Vpc {
+	return &state.Vpc{
+		Meta:             tx.Meta(scope, "vpc"),
+		State:            "available",
+		Cidrs:            []state.CidrAssociation{{ID: tx.ID("vpc-cidr-assoc"), Cidr: block, State: "associated"}},
+		DhcpOptionsID:    defaultDhcpOptions(tx, scope),
+		InstanceTenancy:  "default",
+		EnableDnsSupport: true,
+	}
 }
 
 // createDefaults makes what every VPC has from the start and cannot lose (VPC
