@@ -249,7 +249,7 @@ func (e *engine) packets() error {
 		In: e.kernel.In,
 		Handlers: map[string]listen.Handler{
 			"dns":      dnsserver.New(e.store.Snapshot, time.Now),
-			"metadata": metadata{imds.New(imds.Config{Snapshot: e.store.Snapshot, Now: time.Now, Secret: secret})},
+			"metadata": metadata{imds.New(imds.Config{Snapshot: e.store.Snapshot, Now: time.Now, Secret: secret, Seal: e.identity.seal})},
 		},
 		Vpc:    e.vpcOf,
 		Keeper: e.inside,

@@ -90,6 +90,13 @@ func (s Seal) KeyID(prefix string, chance [idSize]byte) string {
 	return id + s.check(id)
 }
 
+// KeyOf makes the id of an access key that is always the same for what it is for.
+func (s Seal) KeyOf(prefix, what string) string {
+	var chance [idSize]byte
+	copy(chance[:], s.mac("key of", what))
+	return s.KeyID(prefix, chance)
+}
+
 func (s Seal) check(id string) string {
 	return base32.StdEncoding.EncodeToString(s.mac("key id", id)[:idSize])
 }

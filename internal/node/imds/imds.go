@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/net/ipv4"
 
+	"github.com/localvpc/localvpc/internal/decide/session"
 	"github.com/localvpc/localvpc/internal/node/vantage"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -41,6 +42,8 @@ type Config struct {
 	Now      func() time.Time
 	// Secret seals tokens. One that is kept lets tokens outlive a restart.
 	Secret [32]byte
+	// Seal makes the credentials of instances' roles.
+	Seal session.Seal
 }
 
 // Server answers on any number of listeners.
@@ -134,7 +137,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !s.admit(w, r, instance) {
 		return
 	}
-	found, ok := root.find(path, &subject{snap: asker.Snapshot, instance: instance})
+	found, ok := root.find(path, &subject{snap: asker.Snapshot, instance: instance, now: s.cfg.Now(), seal: s.cfg.Seal})
 	if !ok {
 		refuse(w, http.StatusNotFound)
 		return

@@ -12,8 +12,7 @@ import (
 )
 
 // metaData is the tree under meta-data (EC2 User Guide, "Instance metadata
-// categories"), as far as what it tells exists here. The category iam comes with
-// roles.
+// categories"), as far as what it tells exists here.
 var metaData = directory{
 	always("ami-id", func(s *subject) string { return s.instance.ImageID }),
 	always("ami-launch-index", func(s *subject) string { return strconv.Itoa(int(s.instance.LaunchIndex)) }),
@@ -24,6 +23,7 @@ var metaData = directory{
 	of("events",
 		of("maintenance", fixed("history", "[]"), fixed("scheduled", "[]"))),
 	always("hostname", localHostname),
+	{name: "iam", sub: identityCategory},
 	fixed("instance-action", "none"),
 	always("instance-id", func(s *subject) string { return s.instance.ID }),
 	fixed("instance-life-cycle", "on-demand"),

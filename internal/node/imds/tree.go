@@ -2,7 +2,9 @@ package imds
 
 import (
 	"strings"
+	"time"
 
+	"github.com/localvpc/localvpc/internal/decide/session"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -10,6 +12,8 @@ import (
 type subject struct {
 	snap     *state.Snapshot
 	instance *state.Instance
+	now      time.Time
+	seal     session.Seal // of role credentials
 }
 
 // directory is a list of entries in the order in which they are listed.

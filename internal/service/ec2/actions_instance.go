@@ -30,6 +30,8 @@ func (s *Service) instanceActions() []service.Action {
 		service.Write("ModifyInstanceCreditSpecification", s.ModifyInstanceCreditSpecification),
 		service.Read("DescribeIamInstanceProfileAssociations", s.DescribeIamInstanceProfileAssociations),
 		service.Write("AssociateIamInstanceProfile", s.AssociateIamInstanceProfile),
+		service.Write("ReplaceIamInstanceProfileAssociation", s.ReplaceIamInstanceProfileAssociation),
+		service.Write("DisassociateIamInstanceProfile", s.DisassociateIamInstanceProfile),
 		service.Read("GetConsoleOutput", s.GetConsoleOutput),
 		service.Read("GetPasswordData", s.GetPasswordData),
 

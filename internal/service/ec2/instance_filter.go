@@ -3,6 +3,7 @@ package ec2
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/localvpc/localvpc/internal/decide/dnsview"
@@ -21,6 +22,7 @@ var instanceFilters = func() filters[state.Instance] {
 		"current-instance-boot-mode":                   func(i *inst) []string { return one(bootMode(i)) },
 		"ebs-optimized":                                func(i *inst) []string { return yes(i.EbsOptimized) },
 		"iam-instance-profile.arn":                     func(i *inst) []string { return one(i.ProfileArn) },
+		"iam-instance-profile.name":                    func(i *inst) []string { return one(i.ProfileArn[strings.LastIndexByte(i.ProfileArn, '/')+1:]) },
 		"iam-instance-profile.id":                      func(i *inst) []string { return one(i.ProfileID) },
 		"image-id":                                     func(i *inst) []string { return one(i.ImageID) },
 		"instance-id":                                  func(i *inst) []string { return one(i.ID) },
@@ -64,7 +66,7 @@ var instanceFilters = func() filters[state.Instance] {
 		f[name] = func(*inst) []string { return []string{value} }
 	}
 	for _, name := range []string{
-		"affinity", "boot-mode", "capacity-reservation-id", "host-id", "iam-instance-profile.name", "instance-lifecycle", "ipv6-address", "kernel-id",
+		"affinity", "boot-mode", "capacity-reservation-id", "host-id", "instance-lifecycle", "ipv6-address", "kernel-id",
 		"capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id",
 		"capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn",
 		"operator.principal", "outpost-arn", "placement-group-name", "placement-partition-number", "platform", "product-code", "product-code.type",

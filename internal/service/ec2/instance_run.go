@@ -20,6 +20,7 @@ type launch struct {
 	model    state.Instance // the row of each instance, but for what is its own
 	nics     []nic          // device index 0 first
 	disk     disk
+	profile  *state.InstanceProfile // nil: none
 	volTags  state.Tags
 	eniTags  state.Tags
 	instTags state.Tags
@@ -86,6 +87,11 @@ func (s *Service) newLaunch(tx *state.Tx, c authz.Caller, in *api.RunInstancesIn
 		return nil, err
 	}
 	var err error
+	if in.IamInstanceProfile != nil {
+		if l.profile, err = instanceProfile(tx, c, in.IamInstanceProfile); err != nil {
+			return nil, err
+		}
+	}
 	if l.image, err = launchImage(tx, c, val(in.ImageId)); err != nil {
 		return nil, err
 	}
@@ -169,6 +175,9 @@ func (s *Service) runOne(tx *state.Tx, c authz.Caller, l *launch, index int32) (
 	i.Meta = tx.Meta(c.Scope, instanceKind.prefix)
 	i.Tags, i.LaunchIndex = l.instTags, index
 	lifecycle.New(&i, tx.Now())
+	if l.profile != nil {
+		setProfile(tx, &i, l.profile)
+	}
 	primary, err := s.plug(tx, c, l, &i)
 	if err != nil {
 		return nil, err
@@ -191,9 +200,6 @@ func (s *Service) runOne(tx *state.Tx, c authz.Caller, l *launch, index int32) (
 func refuseLaunch(in *api.RunInstancesInput) error {
 	if t := in.LaunchTemplate; t != nil {
 		return noLaunchTemplate(t)
-	}
-	if p := in.IamInstanceProfile; p != nil {
-		return noProfile(p)
 	}
 	if p := in.Placement; p != nil {
 		if err := refusePlacement(val(p.GroupName), val(p.GroupId), val(p.Tenancy), p.HostId != nil || p.HostResourceGroupArn != nil || val(p.Affinity) == "host", p.PartitionNumber != nil); err != nil {

@@ -1,0 +1,79 @@
+//go:build linux
+
+package imds
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/localvpc/localvpc/internal/decide/session"
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// TestRoleCredentials: an instance with a profile gets its role's, another none;
+// they change in time, and not before.
+func TestRoleCredentials(t *testing.T) {
+	w := run(t)
+	const path = "/latest/meta-data/iam/"
+	get := func(from, what string) answer { return w.do(t, from, "GET "+path+what) }
+	if a := get("127.0.0.1", ""); a.status != 404 {
+		t.Errorf("without a profile: %+v", a)
+	}
+	next := w.instance
+	profile := &state.InstanceProfile{Meta: state.Meta{Key: state.NameKey(scope.Account, "prof")}, Name: "prof", Path: "/", UniqueID: "AIPAX", Role: "web"}
+	next.ProfileArn, next.ProfileID = profile.ARN(), profile.UniqueID
+	w.write(t, func(tx *state.Tx) {
+		state.InstanceProfiles.Put(tx, profile)
+		state.Roles.Put(tx, &state.Role{Meta: state.Meta{Key: state.NameKey(scope.Account, "Web")}, Principal: state.Principal{Name: "Web", UniqueID: "AROAX", Path: "/"}})
+		state.Instances.Put(tx, &next)
+	})
+	if a := get("127.0.0.1", ""); a.body != "info\nsecurity-credentials/" {
+		t.Errorf("%q", a.body)
+	}
+	if a := get("127.0.0.1", "security-credentials/"); a.body != "Web" {
+		t.Errorf("%q", a.body)
+	}
+	if a := get("127.0.0.2", "security-credentials/"); a.status != 404 {
+		t.Errorf("another instance: %+v", a)
+	}
+	if a := get("127.0.0.1", "security-credentials/other"); a.status != 404 {
+		t.Errorf("another role: %+v", a)
+	}
+	var info struct{ Code, InstanceProfileArn, InstanceProfileId string }
+	if a := get("127.0.0.1", "info"); json.Unmarshal([]byte(a.body), &info) != nil || info.Code != "Success" || info.InstanceProfileArn != profile.ARN() || info.InstanceProfileId != "AIPAX" {
+		t.Errorf("%q", a.body)
+	}
+	type credentials struct {
+		Code, Type, AccessKeyId, SecretAccessKey, Token string
+		LastUpdated, Expiration                         time.Time
+	}
+	read := func() (c credentials) {
+		t.Helper()
+		a := get("127.0.0.1", "security-credentials/Web")
+		if err := json.Unmarshal([]byte(a.body), &c); err != nil || c.Code != "Success" || c.Type != "AWS-HMAC" {
+			t.Fatalf("%q %v", a.body, err)
+		}
+		return c
+	}
+	now := func() time.Time { return time.Now().Add(time.Duration(w.late.Load()) * time.Second) }
+	c := read()
+	v, secret, err := session.Seal{}.Open(c.AccessKeyId, c.Token)
+	if err != nil || secret != c.SecretAccessKey || v.Session != testInstance || v.Principal != "AROAX" || !v.Expires.Equal(c.Expiration) {
+		t.Errorf("%+v %v", v, err)
+	}
+	if left := c.Expiration.Sub(now()); left < 5*time.Hour-time.Minute || left > 6*time.Hour {
+		t.Errorf("they last %s", left)
+	}
+	w.late.Store(3600)
+	if later := read(); later.AccessKeyId == c.AccessKeyId || !later.Expiration.After(c.Expiration) || later.Expiration.Sub(now()) < 4*time.Hour {
+		t.Errorf("after an hour: %+v", later)
+	}
+	w.write(t, func(tx *state.Tx) { state.InstanceProfiles.Delete(tx, profile.Key) })
+	if a := get("127.0.0.1", "security-credentials/Web"); a.status != 404 {
+		t.Errorf("without the profile: %+v", a)
+	}
+	if a := get("127.0.0.1", "info"); json.Unmarshal([]byte(a.body), &info) != nil || info.Code != "InstanceProfileNotFound" {
+		t.Errorf("%q", a.body)
+	}
+}
