@@ -61,6 +61,13 @@ func (e *engine) Reset(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	release, err := e.hostsTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	index, err := e.store.Write(ctx, func(tx *state.Tx) error {
 		tx.Clear()
 		ec2.SeedImages(tx, images)
@@ -69,8 +76,6 @@ func (e *engine) Reset(ctx context.Context) error {
 	if err != nil || e.nodes == nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
 	if err := e.nodes.Wait(ctx, index); err != nil {
 		return err
 	}

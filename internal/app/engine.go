@@ -75,6 +75,7 @@ type engine struct {
 	guests *guests.Guests
 	nodes  *reconcile.Reconciler
 
+	hosts  chan struct{}  // taken while an outside host is made or removed
 	notes  []string       // what does not work here, and why
 	quotas map[string]int // of --quotas; nil: AWS's defaults
 
@@ -125,7 +126,7 @@ func engineMain() int {
 
 // build makes the parts. inside is nil without packets.
 func build(set settings, inside *world.Inside, log *slog.Logger) (*engine, error) {
-	e := &engine{set: set, log: log, inside: inside}
+	e := &engine{set: set, log: log, inside: inside, hosts: make(chan struct{}, 1)}
 	cfg := state.Config{Now: time.Now, Rand: &randomness{r: bufio.NewReaderSize(rand.Reader, 4096)}}
 	journal := ""
 	switch {

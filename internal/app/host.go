@@ -42,7 +42,7 @@ func (e *engine) AddHost(ctx context.Context, req apiserver.HostRequest) (any, e
 		}
 	}
 	var h *state.Host
-	if _, err := e.store.Write(ctx, func(tx *state.Tx) (err error) {
+	if err := e.changeHosts(ctx, func(tx *state.Tx) (err error) {
 		h, err = lifecycle.AddHost(tx, req.Name, addr)
 		return err
 	}); err != nil {
@@ -61,6 +61,11 @@ func (e *engine) AddHost(ctx context.Context, req apiserver.HostRequest) (any, e
 
 // RemoveHost implements apiserver.Control.
 func (e *engine) RemoveHost(ctx context.Context, req apiserver.HostRequest) error {
+	release, err := e.hostsTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	index, err := e.store.Write(ctx, func(tx *state.Tx) error { return lifecycle.RemoveHost(tx, req.Name) })
 	if err != nil || e.nodes == nil {
 		return err
@@ -73,11 +78,33 @@ func (e *engine) RemoveHost(ctx context.Context, req apiserver.HostRequest) erro
 	return e.nodes.WaitGone(ctx, lifecycle.HostKey(req.Name))
 }
 
+// hostsTurn waits until no outside host is being removed: a host that is made anew
+// finds nothing of the former one of its name.
+func (e *engine) hostsTurn(ctx context.Context) (release func(), err error) {
+	select {
+	case e.hosts <- struct{}{}:
+		return func() { <-e.hosts }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for an outside host to end: %w", ctx.Err())
+	}
+}
+
+// changeHosts makes a transaction that may make an outside host.
+func (e *engine) changeHosts(ctx context.Context, fn func(*state.Tx) error) error {
+	release, err := e.hostsTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, err = e.store.Write(ctx, fn)
+	return err
+}
+
 // wokenHost gives the sandbox of an outside host that is to take commands. One that
 // rests is started, and the internet is made when it is not there.
 func (e *engine) wokenHost(ctx context.Context, name string) (*sandbox.Sandbox, error) {
 	if h, ok := state.Hosts.Get(e.store.Snapshot(), lifecycle.HostKey(name)); !ok || h.Ended != "" {
-		if _, err := e.store.Write(ctx, func(tx *state.Tx) error {
+		if err := e.changeHosts(ctx, func(tx *state.Tx) error {
 			_, err := lifecycle.WakeHost(tx, name)
 			return err
 		}); err != nil {
