@@ -225,7 +225,18 @@ func alone(ctx context.Context, set settings, l net.Listener, ready func(cli.Rea
 	if err != nil {
 		return err
 	}
-	return e.run(ctx, l, func(line string) error { return greet(line, ready) })
+	// The address stays taken until everything has ended, the data directory's lock
+	// given back: that is what 'down' waits for.
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return fmt.Errorf("duplicating the listener: %w", err)
+	}
+	own, err := net.FileListener(f)
+	f.Close()
+	if err != nil {
+		return fmt.Errorf("duplicating the listener: %w", err)
+	}
+	return e.run(ctx, own, func(line string) error { return greet(line, ready) })
 }
 
 func newLog(set settings) *slog.Logger {
