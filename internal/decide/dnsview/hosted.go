@@ -2,6 +2,7 @@ package dnsview
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/localvpc/localvpc/internal/state"
@@ -96,13 +97,12 @@ func (h hosted) cutAbove(r state.Reader, n Name) (cut Name, ok bool) {
 // they leave it.
 func (h hosted) resolve(a *asking, q Question) Answer {
 	ans := Answer{Because: []Cause{{Decider: HostedZone, Domain: h.apex, ID: h.row.ID}}}
-	seen := map[Name]bool{}
+	var seen []Name
 	for name := q.Name; ; {
-		if seen[name] || len(seen) > maxChain {
+		if slices.Contains(seen, name) || len(seen) > maxChain {
 			ans.Rcode = ServerFailure // a loop of CNAME records has no answer
 			return ans
 		}
-		seen[name] = true
 		a.owner = name
 		sets, exists, cut := h.node(a, name)
 		switch {
@@ -130,6 +130,7 @@ func (h hosted) resolve(a *asking, q Question) Answer {
 				ans.Answer = append(ans.Answer, own(records, name)...)
 				target, ok := canonical(records)
 				if ok && a.public && target.In(h.apex) {
+					seen = append(seen, name)
 					name = target
 					continue
 				}

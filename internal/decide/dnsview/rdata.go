@@ -75,14 +75,15 @@ func TypeOf(name string) (Type, bool) {
 }
 
 // TypeName is the name of a type that Route 53 takes, "" for any other.
-func TypeName(code Type) string {
+func TypeName(code Type) string { return typeNames[code] }
+
+var typeNames = func() map[Type]string {
+	names := make(map[Type]string, len(layouts))
 	for name, l := range layouts {
-		if l.code == code {
-			return name
-		}
+		names[l.code] = name
 	}
-	return ""
-}
+	return names
+}()
 
 // numerals count the fields in the codes of problems.
 var numerals = [...]string{"Zero", "Single", "Two", "Three", "Four", "Five", "Six", "Seven"}
@@ -104,6 +105,11 @@ func ParseData(typ, value string) ([]byte, error) {
 
 func parseData(typ, value string) ([]byte, *Problem) {
 	l := layouts[typ]
+	for i := range len(value) {
+		if c := value[i]; c < ' ' && c != '\t' || c > '~' {
+			return nil, problem("UnsupportedCharacter", "Value contains unsupported characters")
+		}
+	}
 	if len(l.fields) == 1 && l.fields[0] == partTexts {
 		return parseTexts(value)
 	}
@@ -251,9 +257,6 @@ func split(value string) ([]word, *Problem) {
 					}
 					end = after
 					continue
-				}
-				if value[end] < ' ' || value[end] > '~' {
-					return nil, problem("UnsupportedCharacter", "Value contains unsupported characters")
 				}
 				end++
 			}

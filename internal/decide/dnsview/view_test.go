@@ -80,7 +80,7 @@ func (w *world) ask(t *testing.T, rows []row) {
 	}
 }
 
-var typeNames = map[Type]string{TypeA: "A", TypeAAAA: "AAAA", TypePTR: "PTR", TypeSOA: "SOA", TypeANY: "ANY", 15: "MX"}
+var testTypes = map[Type]string{TypeA: "A", TypeAAAA: "AAAA", TypePTR: "PTR", TypeSOA: "SOA", TypeANY: "ANY", 15: "MX"}
 
 // question reads "NAME TYPE", and "norecurse" behind it.
 func question(t testing.TB, s string) Question {
@@ -91,7 +91,7 @@ func question(t testing.TB, s string) Question {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for code, text := range typeNames {
+	for code, text := range testTypes {
 		if text == typ {
 			return Question{Name: n, Type: code, Recurse: flag == ""}
 		}
@@ -127,10 +127,10 @@ func text(a Answer) string {
 		case TypeSOA:
 			data = r.Name.String()
 		}
-		parts = append(parts, fmt.Sprintf("%s %s %d", typeNames[r.Type], data, r.TTL))
+		parts = append(parts, fmt.Sprintf("%s %s %d", testTypes[r.Type], data, r.TTL))
 	}
 	for _, r := range a.Authority {
-		parts = append(parts, fmt.Sprintf("%s %s %d", strings.ToLower(typeNames[r.Type]), r.Name, r.TTL))
+		parts = append(parts, fmt.Sprintf("%s %s %d", strings.ToLower(testTypes[r.Type]), r.Name, r.TTL))
 	}
 	if a.AA || !a.RA {
 		parts = append(parts, fmt.Sprintf("aa=%t ra=%t", a.AA, a.RA))

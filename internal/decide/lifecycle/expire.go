@@ -16,6 +16,9 @@ const (
 	// tokenFor is how long a client token is remembered: 24 hours at least (EC2
 	// API Reference, "Ensuring idempotency").
 	tokenFor = 24 * time.Hour
+	// changeFor is how long a change of Route 53's data can be asked for. AWS does
+	// not say how long it answers; whoever waits for one asks within minutes.
+	changeFor = 24 * time.Hour
 )
 
 // Dead are the rows that have to be forgotten, and when the next will be.
@@ -23,11 +26,12 @@ type Dead struct {
 	Instances   []state.Key
 	NatGateways []state.Key
 	Tokens      []state.Key
+	DnsChanges  []state.Key
 	Next        time.Time // zero: nothing waits
 }
 
 // Empty says that there is nothing to forget yet.
-func (d Dead) Empty() bool { return len(d.Instances)+len(d.NatGateways)+len(d.Tokens) == 0 }
+func (d Dead) Empty() bool { return len(d.Instances)+len(d.NatGateways)+len(d.Tokens)+len(d.DnsChanges) == 0 }
 
 // Expired finds what is to be forgotten at a time.
 func Expired(r state.Reader, now time.Time) Dead {
@@ -52,6 +56,9 @@ func Expired(r state.Reader, now time.Time) Dead {
 	for t := range state.ClientTokens.All(r) {
 		due(t.Key, t.Created.Add(tokenFor), &d.Tokens)
 	}
+	for c := range state.DnsChanges.All(r) {
+		due(c.Key, c.Created.Add(changeFor), &d.DnsChanges)
+	}
 	return d
 }
 
@@ -66,6 +73,9 @@ func Forget(tx *state.Tx) Dead {
 	}
 	for _, k := range d.Tokens {
 		state.ClientTokens.Delete(tx, k)
+	}
+	for _, k := range d.DnsChanges {
+		state.DnsChanges.Delete(tx, k)
 	}
 	return d
 }
