@@ -3,6 +3,7 @@ package scenario
 import (
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -171,4 +172,45 @@ func (w *world) addresses(region string) {
 	must(c.ReleaseAddress(tctx(t), &ec2.ReleaseAddressInput{AllocationId: &allocation}))(t)
 	must(c.DetachInternetGateway(tctx(t), &ec2.DetachInternetGatewayInput{InternetGatewayId: &gateway, VpcId: &vpc}))(t)
 	must(c.DeleteInternetGateway(tctx(t), &ec2.DeleteInternetGatewayInput{InternetGatewayId: &gateway}))(t)
+}
+
+// TestAddressesOutlive: an engine that is killed leaves the edge as it was, to
+// the letter; the next localvpc on the same data has the same Elastic IPs.
+func TestAddressesOutlive(t *testing.T) {
+	eachUser(t, func(t *testing.T, w *world) {
+		w.kept(t)
+		c := w.ec2
+		vpc, subnet := w.vpc(c, "10.0.0.0/16", "10.0.1.0/24")
+		w.opened(c, vpc)
+		group := w.group(c, vpc, "web")
+		must(c.AuthorizeSecurityGroupIngress(tctx(t), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: port(80)}))(t)
+		i := w.start("web", subnet, func(in *ec2.RunInstancesInput) {
+			publicly(subnet, group)(in)
+			in.UserData = script(strings.TrimPrefix(serves("web"), "#!/bin/sh\n"))
+		})
+		w.serving("web", "80")
+		assigned := *i.PublicIpAddress
+		w.reads("internet", assigned, "web")
+		before := w.kernel()
+		if err := syscall.Kill(w.engine(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if after := w.kernel(); after != before {
+			t.Errorf("the kernel's text differs after the engine was killed:\n%s", difference(before, after))
+		}
+		w.reads("internet", assigned, "web")
+
+		allocation, ip := w.elastic(c)
+		must(c.AssociateAddress(tctx(t), &ec2.AssociateAddressInput{AllocationId: &allocation, InstanceId: i.InstanceId}))(t)
+		w.reads("internet", ip, "web")
+		w.stop(syscall.SIGKILL)
+		w.up(t, "--data", w.dir)
+		if got := aws.ToString(w.running(w.ec2, *i.InstanceId).PublicIpAddress); got != ip {
+			t.Errorf("the instance has %q after a restart, want %s", got, ip)
+		}
+		w.says("web", strings.TrimPrefix(serves("web"), "#!/bin/sh\n")) // a later boot runs no user data
+		w.serving("web", "80")
+		w.reads("internet", ip, "web")
+		w.reads("internet", assigned, "")
+	})
 }

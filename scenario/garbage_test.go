@@ -91,6 +91,11 @@ func (w *world) inventory() string {
 		func() (any, error) { return w.ec2.DescribeVolumes(tctx(w.t), &ec2.DescribeVolumesInput{}) },
 		func() (any, error) { return w.ec2.DescribeRouteTables(tctx(w.t), &ec2.DescribeRouteTablesInput{}) },
 		func() (any, error) { return w.ec2.DescribeNetworkAcls(tctx(w.t), &ec2.DescribeNetworkAclsInput{}) },
+		func() (any, error) {
+			return w.ec2.DescribeInternetGateways(tctx(w.t), &ec2.DescribeInternetGatewaysInput{})
+		},
+		func() (any, error) { return w.ec2.DescribeAddresses(tctx(w.t), &ec2.DescribeAddressesInput{}) },
+		func() (any, error) { return w.ec2.DescribeNatGateways(tctx(w.t), &ec2.DescribeNatGatewaysInput{}) },
 		func() (any, error) { return w.ec2.DescribeTags(tctx(w.t), &ec2.DescribeTagsInput{}) },
 	} {
 		out := must(show())(w.t)

@@ -47,7 +47,7 @@ func (w *world) everything() string {
 	}
 	w.ec2 = keep
 	number := map[string]string{}
-	return regexp.MustCompile(`\b(vpc|subnet|sg|sgr|acl|aclassoc|rtb|rtbassoc|dopt|eni|i|r|vol|ami|snap|key)-[0-9a-f]{17}\b`).ReplaceAllStringFunc(b.String(), func(id string) string {
+	return regexp.MustCompile(`\b(vpc|subnet|sg|sgr|acl|aclassoc|rtb|rtbassoc|dopt|eni|i|r|vol|ami|snap|key|igw|eipalloc|eipassoc|nat|pl)-[0-9a-f]{17}\b`).ReplaceAllStringFunc(b.String(), func(id string) string {
 		kind, _, _ := strings.Cut(id, "-")
 		if kind == "ami" { // the catalogue's are the same always
 			return id
@@ -69,6 +69,8 @@ func (w *world) clutter(t *testing.T) {
 		must(c.AuthorizeSecurityGroupIngress(tctx(t), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: fromGroup(group, 80)}))(t)
 		must(c.CreateNetworkInterface(tctx(t), &ec2.CreateNetworkInterfaceInput{SubnetId: &subnet}))(t)
 		must(c.CreateKeyPair(tctx(t), &ec2.CreateKeyPairInput{KeyName: aws.String("k")}))(t)
+		must(c.CreateInternetGateway(tctx(t), &ec2.CreateInternetGatewayInput{}))(t)
+		must(c.AllocateAddress(tctx(t), &ec2.AllocateAddressInput{}))(t)
 		must(c.CreateDhcpOptions(tctx(t), &ec2.CreateDhcpOptionsInput{DhcpConfigurations: []types.NewDhcpConfiguration{{Key: aws.String("domain-name"), Values: []string{"example.com"}}}}))(t)
 		must(c.CreateTags(tctx(t), &ec2.CreateTagsInput{Resources: []string{vpc}, Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}}))(t)
 	}
