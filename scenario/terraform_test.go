@@ -77,8 +77,8 @@ func TestTerraform(t *testing.T) {
 	w.run(dir, "terraform", "destroy", "-auto-approve", "-input=false", "-no-color")
 	vpcs := must(w.ec2.DescribeVpcs(tctx(t), &ec2.DescribeVpcsInput{}))(t)
 	keys := must(w.ec2.DescribeKeyPairs(tctx(t), &ec2.DescribeKeyPairsInput{}))(t)
-	if len(vpcs.Vpcs) != 0 || len(keys.KeyPairs) != 0 {
-		t.Errorf("%d VPCs and %d key pairs are left", len(vpcs.Vpcs), len(keys.KeyPairs))
+	if len(vpcs.Vpcs) != 1 || !*vpcs.Vpcs[0].IsDefault || len(keys.KeyPairs) != 0 {
+		t.Errorf("%d VPCs with the default one, and %d key pairs are left", len(vpcs.Vpcs), len(keys.KeyPairs))
 	}
 }
 
