@@ -89,9 +89,7 @@ func (r *Reconciler) parts(touched map[string]struct{}, all bool) []*part {
 // up the others. What fails is behind until a later try.
 func (r *Reconciler) each(ctx context.Context, parts []*part) error {
 	var errs []error
-	if err := r.routers(ctx, parts); err != nil {
-		errs = append(errs, err)
-	}
+	r.routers(ctx, parts)
 	for _, p := range parts {
 		if err := r.again(ctx, p); err != nil {
 			errs = append(errs, err)
@@ -108,19 +106,20 @@ func (r *Reconciler) each(ctx context.Context, parts []*part) error {
 }
 
 // routers makes the namespaces that are missing, so that every part's links find
-// the ones that they lead to.
-func (r *Reconciler) routers(ctx context.Context, parts []*part) error {
-	var ops []plan.Op
+// the ones that they lead to. One that cannot be made, for example because it is
+// there, is read back with its part.
+func (r *Reconciler) routers(ctx context.Context, parts []*part) {
 	for _, p := range parts {
 		for key := range p.keys {
 			w, wanted := r.want.wanted[key]
-			if _, there := r.want.applied[key]; wanted && !there && w.object.Kind() == plan.KindNetns {
-				ops = append(ops, plan.Op{Verb: plan.Add, Object: w.object})
+			if _, there := r.want.applied[key]; !wanted || there || w.object.Kind() != plan.KindNetns {
+				continue
+			}
+			if r.try(ctx, []plan.Op{{Verb: plan.Add, Object: w.object}}) != nil {
+				p.doubt[w.object.NS()] = struct{}{}
 			}
 		}
 	}
-	slices.SortFunc(ops, func(a, b plan.Op) int { return cmp.Compare(a.Object.Key(), b.Object.Key()) })
-	return r.try(ctx, ops)
 }
 
 // again applies a part, and once more after having read back what the kernel

@@ -201,19 +201,20 @@ func keepRoot(r state.Reader, i *state.Instance, mappings []api.InstanceBlockDev
 	return nil
 }
 
-// checkSource: the packets of an instance are always checked for its addresses,
-// so that is the only value.
-func checkSource(r state.Reader, i *state.Instance, v *api.AttributeBooleanValue) error {
+// checkSource says whether an instance's interface drops what is neither from nor
+// for one of its own addresses.
+func checkSource(tx *state.Tx, i *state.Instance, v *api.AttributeBooleanValue) error {
 	on, err := boolOf(api.InstanceAttributeNameSourceDestCheck, v)
 	if err != nil {
 		return err
 	}
-	if _, err := onlyInterface(r, i); err != nil {
+	n, err := onlyInterface(tx, i)
+	if err != nil {
 		return err
 	}
-	if !on {
-		return awserr.New("UnsupportedOperation", "Switching the source/destination check off is not supported by localvpc yet.")
-	}
+	next := *n
+	next.SourceDestCheck = on
+	state.NetworkInterfaces.Put(tx, &next)
 	return nil
 }
 
@@ -264,7 +265,8 @@ func (s *Service) ResetInstanceAttribute(tx *state.Tx, c authz.Caller, in *api.R
 	}
 	switch a := val(in.Attribute); a {
 	case api.InstanceAttributeNameSourceDestCheck:
-		if _, err := onlyInterface(tx, i); err != nil {
+		on := true
+		if err := checkSource(tx, i, &api.AttributeBooleanValue{Value: &on}); err != nil {
 			return nil, err
 		}
 	case api.InstanceAttributeNameKernel, api.InstanceAttributeNameRamdisk:

@@ -64,10 +64,7 @@ func (s *Service) ModifyNetworkInterfaceAttribute(tx *state.Tx, c authz.Caller, 
 	case "groupSet":
 		n.Groups, err = s.interfaceGroups(tx, c, n.VpcID, in.Groups)
 	case "sourceDestCheck":
-		var check bool
-		if check, err = boolOf("sourceDestCheck", in.SourceDestCheck); err == nil && !check {
-			err = awserr.New("UnsupportedOperation", "localvpc always checks the source and destination of packets: interfaces cannot forward for others yet.")
-		}
+		n.SourceDestCheck, err = boolOf("sourceDestCheck", in.SourceDestCheck)
 	case "attachment":
 		n.Attachment, err = changeAttachment(old.Attachment, in.Attachment)
 	case "associatePublicIpAddress":

@@ -318,11 +318,16 @@ func TestNetworkInterfaceAttributes(t *testing.T) {
 	if len(members) > 0 {
 		t.Errorf("still in the default group: %+v", members)
 	}
-	modify(api.ModifyNetworkInterfaceAttributeInput{SourceDestCheck: yes})
+	for _, check := range []*api.AttributeBooleanValue{yes, no} {
+		modify(api.ModifyNetworkInterfaceAttributeInput{SourceDestCheck: check})
+		if out := show("sourceDestCheck"); *out.SourceDestCheck.Value != *check.Value {
+			t.Errorf("%+v", out)
+		}
+	}
+	call[api.ResetNetworkInterfaceAttributeOutput](w, "ResetNetworkInterfaceAttribute", &api.ResetNetworkInterfaceAttributeInput{NetworkInterfaceId: &id, SourceDestCheck: ptr("")})
 	if out := show("sourceDestCheck"); !*out.SourceDestCheck.Value {
 		t.Errorf("%+v", out)
 	}
-	call[api.ResetNetworkInterfaceAttributeOutput](w, "ResetNetworkInterfaceAttribute", &api.ResetNetworkInterfaceAttributeInput{NetworkInterfaceId: &id, SourceDestCheck: ptr("")})
 	if out := show("attachment"); out.Attachment != nil {
 		t.Errorf("%+v", out)
 	}
@@ -340,7 +345,6 @@ func TestNetworkInterfaceAttributes(t *testing.T) {
 		"nothing":            {api.ModifyNetworkInterfaceAttributeInput{}, "InvalidParameterCombination", "No attributes specified."},
 		"two":                {api.ModifyNetworkInterfaceAttributeInput{Groups: []string{web}, SourceDestCheck: yes}, "InvalidParameterCombination", "multiple attribute"},
 		"description":        {api.ModifyNetworkInterfaceAttributeInput{Description: &api.AttributeValue{Value: &long}}, "InvalidParameterValue", "255"},
-		"forward":            {api.ModifyNetworkInterfaceAttributeInput{SourceDestCheck: no}, "UnsupportedOperation", "source and destination"},
 		"check of nothing":   {api.ModifyNetworkInterfaceAttributeInput{SourceDestCheck: &api.AttributeBooleanValue{}}, "MissingParameter", "sourceDestCheck"},
 		"malformed group":    {api.ModifyNetworkInterfaceAttributeInput{Groups: []string{"web"}}, "InvalidGroupId.Malformed", "web"},
 		"unknown group":      {api.ModifyNetworkInterfaceAttributeInput{Groups: []string{web, "sg-0123456789abcdef0"}}, "InvalidGroup.NotFound", "sg-0123456789abcdef0"},
