@@ -31,7 +31,9 @@ type Dead struct {
 }
 
 // Empty says that there is nothing to forget yet.
-func (d Dead) Empty() bool { return len(d.Instances)+len(d.NatGateways)+len(d.Tokens)+len(d.DnsChanges) == 0 }
+func (d Dead) Empty() bool {
+	return len(d.Instances)+len(d.NatGateways)+len(d.Tokens)+len(d.DnsChanges) == 0
+}
 
 // Expired finds what is to be forgotten at a time.
 func Expired(r state.Reader, now time.Time) Dead {
