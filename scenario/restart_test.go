@@ -149,8 +149,27 @@ func TestKillEngine(t *testing.T) {
 		w.await("client", "test -s /var/log/talk.log") // its user data runs after it is let go
 		w.alive("client")
 
+		// The edge: an Elastic IP that somebody outside talks to, and a NAT gateway
+		// that somebody inside talks through.
+		gateway := w.opened(w.ec2, vpc)
+		allocation, ip := w.elastic(w.ec2)
+		must(w.ec2.AssociateAddress(tctx(t), &ec2.AssociateAddressInput{AllocationId: &allocation, InstanceId: server.InstanceId}))(t)
+		far := w.outside("far")
+		must(w.ec2.AuthorizeSecurityGroupIngress(tctx(t), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: port(7)}))(t)
+		w.says("far", strings.TrimPrefix(echoServer, "#!/bin/sh\n"))
+		w.says("far", fmt.Sprintf(strings.TrimPrefix(talker, "#!/bin/sh\n"), ip))
+		w.await("far", "test -s /var/log/talk.log")
+		forNat, _ := w.elastic(w.ec2)
+		nat := w.natGateway(&ec2.CreateNatGatewayInput{SubnetId: &subnet, AllocationId: &forNat})
+		inner := w.routed(vpc, "10.0.9.0/24", "0.0.0.0/0", *nat.NatGatewayId)
+		w.launch(w.ec2, "inner", inner, []string{group}, fmt.Sprintf(talker, far))
+		w.await("inner", "test -s /var/log/talk.log")
+
 		made, writes := w.killUnderLoad(t, vpc)
-		w.alive("client")
+		talkers := []string{"client", "far", "inner"}
+		for _, name := range talkers {
+			w.alive(name)
+		}
 		before := w.kernel()
 		have := map[string]bool{}
 		for _, g := range must(w.ec2.DescribeSecurityGroups(tctx(t), &ec2.DescribeSecurityGroupsInput{}))(t).SecurityGroups {
@@ -169,7 +188,12 @@ func TestKillEngine(t *testing.T) {
 		if after := w.kernel(); after != before {
 			t.Errorf("the kernel's text differs after the engine was killed:\n%s", difference(before, after))
 		}
-		w.alive("client")
+		for _, name := range talkers {
+			w.alive(name)
+		}
+		if n := strings.Count(before, "igw"); n == 0 || !strings.Contains(before, *nat.NatGatewayId) || !strings.Contains(before, ip) {
+			t.Errorf("the kernel's text does not show the gateway %s, the NAT gateway and the Elastic IP:\n%s", gateway, before)
+		}
 
 		// The parent: the kernel removes everything.
 		inside := watch(t, descendants(w.holder()))
@@ -180,7 +204,7 @@ func TestKillEngine(t *testing.T) {
 		inside.ended(t)
 		w.cmd = nil
 		w.up(t, "--data", w.dir, "--quotas", "off")
-		for _, name := range []string{"server", "client"} {
+		for _, name := range []string{"server", "client", "inner"} {
 			w.running(w.ec2, w.id(name))
 		}
 		// A new boot runs no user data: what talks is started by hand.
