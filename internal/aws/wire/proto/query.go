@@ -34,12 +34,12 @@ func (queryProtocol) DecodeInput(a *API, _ string, r *Request, in any) error {
 func (queryProtocol) EncodeOutput(b *bytes.Buffer, a *API, action, requestID string, out any) {
 	openRoot(b, action+"Response", a.Namespace)
 	v := reflect.ValueOf(out).Elem()
-	if s := a.shape(v.Type()); len(s.fields) > 0 {
-		b.WriteString("<" + action + "Result>")
-		w := writer{api: a, b: b}
-		w.members(v, s, true)
-		b.WriteString("</" + action + "Result>")
-	}
+	// Also without members: SDKs look for it where the model has an output structure
+	// (UpdateRole), and pass over it where it has none.
+	b.WriteString("<" + action + "Result>")
+	w := writer{api: a, b: b}
+	w.members(v, a.shape(v.Type()), true)
+	b.WriteString("</" + action + "Result>")
 	b.WriteString("<ResponseMetadata>")
 	element(b, "RequestId", requestID)
 	b.WriteString("</ResponseMetadata>")
