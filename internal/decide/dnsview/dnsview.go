@@ -32,6 +32,7 @@ const (
 	NameError      Rcode = 3 // NXDOMAIN
 	NotImplemented Rcode = 4
 	Refused        Rcode = 5
+	NameTooLong    Rcode = 6 // YXDOMAIN: what a DNAME record leads to is too long
 	BadVersion     Rcode = 16
 )
 

@@ -2,7 +2,6 @@ package dnsview
 
 import (
 	"encoding/binary"
-	"slices"
 	"strings"
 
 	"github.com/localvpc/localvpc/internal/state"
@@ -58,110 +57,6 @@ func ofType(sets []*state.RecordSet, typ string) (group []*state.RecordSet) {
 		}
 	}
 	return group
-}
-
-// node finds what answers for a name: its own records, those of the wildcard at
-// its closest encloser (RFC 4592 section 3.3.1), or the cut above it.
-func (h hosted) node(a *asking, n Name) (sets []*state.RecordSet, exists bool, cut Name) {
-	if a.public {
-		if at, ok := h.cutAbove(a.r, n); ok {
-			sets, _ := h.at(a.r, at)
-			return ofType(sets, "NS"), true, at
-		}
-	}
-	if sets, exists = h.at(a.r, n); exists {
-		return sets, true, ""
-	}
-	for encloser := n; encloser != h.apex; {
-		_, encloser = encloser.First()
-		if _, there := h.at(a.r, encloser); there || encloser == h.apex {
-			sets, exists = h.at(a.r, encloser.below("*"))
-			return sets, exists, ""
-		}
-	}
-	return nil, false, ""
-}
-
-// cutAbove finds the delegation that is nearest to the apex, at the name or above.
-func (h hosted) cutAbove(r state.Reader, n Name) (cut Name, ok bool) {
-	for at := n; at != h.apex; _, at = at.First() {
-		sets, _ := h.at(r, at)
-		if len(ofType(sets, "NS")) > 0 {
-			cut, ok = at, true
-		}
-	}
-	return cut, ok
-}
-
-// resolve answers from the zone alone; of a public one along CNAME records until
-// they leave it.
-func (h hosted) resolve(a *asking, q Question) Answer {
-	ans := Answer{Because: []Cause{{Decider: HostedZone, Domain: h.apex, ID: h.row.ID}}}
-	var seen []Name
-	for name := q.Name; ; {
-		if slices.Contains(seen, name) || len(seen) > maxChain {
-			ans.Rcode = ServerFailure // a loop of CNAME records has no answer
-			return ans
-		}
-		a.owner = name
-		sets, exists, cut := h.node(a, name)
-		switch {
-		case !exists:
-			ans.Rcode = NameError
-			ans.Authority = h.negative(a.r)
-			return ans
-		case cut != "" && !(cut == name && q.Type == TypeDS):
-			records, because := a.choose(sets, 0)
-			ans.Authority = own(records, cut)
-			ans.Because = append(ans.Because, because...)
-			return ans
-		case cut != "":
-			sets, _ = h.at(a.r, name)
-		}
-		if q.Type == TypeANY {
-			h.any(a, &ans, name, sets)
-			return ans
-		}
-		group := ofType(sets, TypeName(q.Type))
-		if len(group) == 0 && q.Type != TypeCNAME {
-			if group = ofType(sets, "CNAME"); len(group) > 0 {
-				records, because := a.choose(group, 0)
-				ans.Because = append(ans.Because, because...)
-				ans.Answer = append(ans.Answer, own(records, name)...)
-				target, ok := canonical(records)
-				if ok && a.public && target.In(h.apex) {
-					seen = append(seen, name)
-					name = target
-					continue
-				}
-				if ok {
-					return ans
-				}
-			}
-		}
-		records, because := a.choose(group, 0)
-		ans.Because = append(ans.Because, because...)
-		ans.Answer = append(ans.Answer, own(records, name)...)
-		if len(records) == 0 {
-			ans.Authority = h.negative(a.r)
-		}
-		return ans
-	}
-}
-
-// any answers ANY with all record sets of the name (RFC 8482 section 4.1 lets a
-// server choose).
-func (h hosted) any(a *asking, ans *Answer, name Name, sets []*state.RecordSet) {
-	for i := 0; i < len(sets); {
-		group := ofType(sets, sets[i].Type)
-		i += len(group)
-		records, because := a.choose(group, 0)
-		ans.Answer = append(ans.Answer, own(records, name)...)
-		ans.Because = append(ans.Because, because...)
-	}
-	if len(ans.Answer) == 0 {
-		ans.Authority = h.negative(a.r)
-	}
 }
 
 // own gives the records another owner: the name that was asked for, where an
@@ -235,18 +130,4 @@ func target(r state.Reader, s *state.RecordSet) ([]*state.RecordSet, bool) {
 	}
 	sets, _ := hosted{row: z}.at(r, name)
 	return ofType(sets, s.Type), true
-}
-
-// PublicAnswer is what the name servers of a public hosted zone answer an asker at
-// a place; draw settles what is drawn.
-func PublicAnswer(r state.Reader, z *state.HostedZone, q Question, p Place, draw uint64) Answer {
-	apex, err := ParseEscaped(z.Name)
-	if err != nil || !q.Name.In(apex) {
-		return Answer{Rcode: Refused}
-	}
-	h := hosted{z, apex}
-	ans := h.resolve(&asking{r: r, place: p, draws: draws(draw), public: true, health: health{r: r}}, q)
-	referral := len(ans.Answer) == 0 && len(ans.Authority) > 0 && ans.Authority[0].Type == TypeNS
-	ans.AA = !referral
-	return ans
 }

@@ -16,6 +16,7 @@ const (
 	TypeTXT   Type = 16
 	TypeSRV   Type = 33
 	TypeNAPTR Type = 35
+	TypeDNAME Type = 39 // Route 53 does not take it
 	TypeDS    Type = 43
 	TypeSSHFP Type = 44
 	TypeTLSA  Type = 52
@@ -53,6 +54,7 @@ var layouts = map[string]struct {
 	"AAAA":  {TypeAAAA, []part{partAAAA}},
 	"CAA":   {TypeCAA, []part{part8, partTag, partText}},
 	"CNAME": {TypeCNAME, []part{partName}},
+	"DNAME": {TypeDNAME, []part{partName}},
 	"DS":    {TypeDS, []part{part16, part8, part8, partHex}},
 	"HTTPS": {TypeHTTPS, []part{part16, partName, partParams}},
 	"MX":    {TypeMX, []part{part16, partName}},
