@@ -17,11 +17,11 @@ const testAccount = "000000000000"
 
 // zones is a store with hosted zones, which tests write as text.
 type zones struct {
-	*testing.T
+	testing.TB
 	store *state.Store
 }
 
-func newZones(t *testing.T) *zones {
+func newZones(t testing.TB) *zones {
 	t.Helper()
 	s, err := state.Open(state.Config{Now: time.Now, Rand: rand.Reader, DetectMutations: true})
 	if err != nil {
@@ -135,7 +135,7 @@ func (z *zones) public(id, ask string, p Place, draw uint64) string {
 	if !ok {
 		z.Fatalf("there is no zone %s", id)
 	}
-	return line(PublicAnswer(r, row, asked(z.T, ask), p, draw))
+	return line(PublicAnswer(r, row, asked(z.TB, ask), p, draw))
 }
 
 func asked(t testing.TB, ask string) Question {
@@ -430,4 +430,60 @@ func TestNameServers(t *testing.T) {
 	if got := strings.Join(PrivateNameServers(), " "); got != "ns-0.awsdns-00.com ns-512.awsdns-00.net ns-1024.awsdns-00.org ns-1536.awsdns-00.co.uk" {
 		t.Error(got)
 	}
+}
+
+// TestClientPlace: an address is where its owner is.
+func TestClientPlace(t *testing.T) {
+	z := newZones(t)
+	z.write(func(tx *state.Tx) {
+		state.Addresses.Put(tx, &state.Address{Meta: state.Meta{Key: state.Key{Account: testAccount, Region: "eu-west-3", ID: "eipalloc-1"}}, PublicIP: netip.MustParseAddr("198.51.100.1")})
+		state.NetworkInterfaces.Put(tx, &state.NetworkInterface{Meta: state.Meta{Key: state.Key{Account: testAccount, Region: "sa-east-1", ID: "eni-1"}},
+			Addresses: []state.PrivateAddress{{Addr: netip.MustParseAddr("10.0.0.4"), Primary: true, PublicIP: netip.MustParseAddr("198.51.100.2")}}})
+	})
+	for client, want := range map[string]string{"198.51.100.1/32": "FR", "198.51.100.2/32": "BR", "198.51.100.3/32": "", "198.51.100.0/24": ""} {
+		if p := ClientPlace(z.store.Snapshot(), netip.MustParsePrefix(client)); p.Country != want || p.Client.String() != client {
+			t.Errorf("%s: %+v", client, p)
+		}
+	}
+}
+
+// FuzzHosted asks a zone anything: answers are whole, and the same draw gives the
+// same answer.
+func FuzzHosted(f *testing.F) {
+	for _, s := range []string{"a.test", "www.a.test", "x.y.a.test", `\052.a.test`, "cut.a.test", "w.a.test", "loop.a.test", "d.a.test", "x.d.a.test"} {
+		f.Add(s, uint16(TypeA), uint64(0))
+		f.Add(s, uint16(TypeANY), uint64(1))
+	}
+	z := newZones(f)
+	z.zone("Z1", "a.test", []string{"us-east-1/vpc-1"}, "www 60 CNAME a.test", "* 60 A 192.0.2.1|192.0.2.2", "cut 60 NS ns.cut.a.test", "ns.cut 60 A 192.0.2.3", "loop 60 CNAME loop.a.test",
+		"w 60 A 192.0.2.1 ; id=a weight=1", "w 60 A 192.0.2.2 ; id=b weight=2", "d 60 DNAME www.a.test.", "e.n.t 60 MX 10 ns.cut.a.test", "al alias A w.a.test. ; evaluate")
+	w := newWorld("us-east-1")
+	z.write(func(tx *state.Tx) { state.Vpcs.Put(tx, w.vpc) })
+	r := z.store.Snapshot()
+	row, _ := state.HostedZones.Get(r, state.Key{Account: testAccount, ID: "Z1"})
+	view, _ := At(r, w.vpc.Key)
+	f.Fuzz(func(t *testing.T, name string, typ uint16, draw uint64) {
+		n, err := ParseEscaped(name)
+		if err != nil {
+			return
+		}
+		q := Question{Name: n, Type: Type(typ), Recurse: true, Draw: draw}
+		a := PublicAnswer(r, row, q, Place{}, draw)
+		if fmt.Sprint(a) != fmt.Sprint(PublicAnswer(r, row, q, Place{}, draw)) {
+			t.Fatal("the same draw gives another answer")
+		}
+		for _, a := range []Answer{a, view.Answer(q)} {
+			if a.Rcode == Success && len(a.Answer)+len(a.Authority) == 0 {
+				t.Fatalf("%s %d: nothing at all", n, typ)
+			}
+			if a.Rcode == NameError && (len(a.Authority) != 1 || a.Authority[0].Type != TypeSOA) {
+				t.Fatalf("%s %d: %+v", n, typ, a)
+			}
+			for _, rec := range append(append(a.Answer, a.Authority...), a.Additional...) {
+				if rec.Name == "" || rec.Data == "" || rec.Type == 0 {
+					t.Fatalf("%s %d: record %+v", n, typ, rec)
+				}
+			}
+		}
+	})
 }

@@ -78,6 +78,24 @@ func RegionPlace(region string) Place {
 	return Place{Region: region, Continent: s.continent, Country: s.country, Subdivision: s.subdivision}
 }
 
+// ClientPlace is where a client subnet or address is: in the Region of the
+// interface or Elastic IP that has the address. There is no map of the rest of the
+// internet: others are nowhere, and match what is for everywhere.
+func ClientPlace(r state.Reader, client netip.Prefix) Place {
+	var p Place
+	if client.IsValid() && client.IsSingleIP() {
+		address := client.Addr().String()
+		for n := range state.NetworkInterfaces.By(r, state.ByPublic, address) {
+			p = RegionPlace(n.Region)
+		}
+		for a := range state.Addresses.By(r, state.ByPublic, address) {
+			p = RegionPlace(a.Region)
+		}
+	}
+	p.Client = client
+	return p
+}
+
 // at gives the coordinates of the place.
 func (p Place) at() site {
 	if s, ok := sites[p.Region]; ok {

@@ -112,6 +112,8 @@ func (b *batch) fits(name dnsview.Name, set *state.RecordSet) bool {
 	switch {
 	case set.Type == "CNAME" && atApex:
 		b.problem("RRSet of type CNAME with DNS name " + set.Name + " is not permitted at apex in zone " + b.zone.Name)
+	case set.Type == "NS" && strings.HasPrefix(set.Name, `\052.`):
+		b.problem("RRSet of type NS with DNS name " + set.Name + " is not permitted: a wildcard cannot have the type NS.")
 	case set.Type == "SOA" && !atApex:
 		b.problem("RRSet of type SOA with DNS name " + set.Name + " is not permitted in zone " + b.zone.Name)
 	case set.Type == "DS" && atApex:

@@ -71,6 +71,7 @@ func TestBatchRefused(t *testing.T) {
 		{"CREATE x.a.test A alias ZELB www.example.com", batch + "Tried to create an alias that targets www.example.com., type A in zone ZELB, but the alias target name does not lie within the target zone"},
 		{"DELETE a.test SOA 900 " + soa, batch + "A HostedZone must contain exactly one SOA record."},
 		{"DELETE a.test NS 172800 " + ns, batch + "A HostedZone must contain at least one NS record for the zone itself."},
+		{"CREATE *.a.test NS 60 ns.b.test", batch + `RRSet of type NS with DNS name \052.a.test. is not permitted: a wildcard cannot have the type NS.`},
 		{"CREATE x.a.test SOA 900 " + soa, batch + "RRSet of type SOA with DNS name x.a.test. is not permitted in zone a.test."},
 
 		{"CREATE x.a.test A 60 192.0.2.256", fatal("ARRDATAIllegalIPv4Address", "Value is not a valid IPv4 address", "192.0.2.256")},

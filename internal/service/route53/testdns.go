@@ -42,7 +42,7 @@ func (s *Service) TestDNSAnswer(r state.Reader, c authz.Caller, in *api.TestDNSA
 	}
 	code, _ := dnsview.TypeOf(*in.RecordType)
 	q := dnsview.Question{Name: name, Type: code}
-	ans := dnsview.PublicAnswer(r, z, q, dnsview.Place{Client: client}, s.cfg.Draw())
+	ans := dnsview.PublicAnswer(r, z, q, dnsview.ClientPlace(r, client), s.cfg.Draw())
 	out := &api.TestDNSAnswerOutput{
 		Nameserver: &z.NameServers[0], RecordName: new(name.Escaped()), RecordType: in.RecordType,
 		RecordData: []string{}, ResponseCode: new(rcodeNames[ans.Rcode]), Protocol: new("UDP"),
