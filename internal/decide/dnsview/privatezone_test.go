@@ -1,6 +1,7 @@
 package dnsview
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/localvpc/localvpc/internal/state"
@@ -98,5 +99,28 @@ func TestPrivateZoneBecause(t *testing.T) {
 	}
 	if a.Because[0].ID != "Z1" || a.Because[2].ID != "a" {
 		t.Errorf("because %+v", a.Because)
+	}
+}
+
+// BenchmarkPrivateZone: a hit, a miss, a weighted name and a CNAME to an IP name
+// in a zone of 10,000 records.
+func BenchmarkPrivateZone(b *testing.B) {
+	w := newWorld("us-east-1")
+	z := newZones(b)
+	z.write(func(tx *state.Tx) { state.Vpcs.Put(tx, w.vpc) })
+	lines := []string{"w 60 A 10.0.0.1 ; id=a weight=1", "w 60 A 10.0.0.2 ; id=b weight=1", "db 60 CNAME ip-10-0-0-5.ec2.internal."}
+	for i := range 10000 {
+		lines = append(lines, fmt.Sprintf("n%d 60 A 10.0.0.1", i))
+	}
+	z.zone("Z1", "corp.test", []string{"us-east-1/vpc-1"}, lines...)
+	v, _ := At(z.store.Snapshot(), w.vpc.Key)
+	for _, s := range []string{"n5000.corp.test A", "a.b.c.corp.test A", "w.corp.test A", "db.corp.test A"} {
+		q := asked(b, s)
+		b.Run(s, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				v.Answer(q)
+			}
+		})
 	}
 }
