@@ -71,7 +71,7 @@ func (e *engine) Reset(ctx context.Context) error {
 	index, err := e.store.Write(ctx, func(tx *state.Tx) error {
 		tx.Clear()
 		ec2.SeedImages(tx, images)
-		return e.pool(tx)
+		return e.outside(tx)
 	})
 	if err != nil || e.nodes == nil {
 		return err

@@ -28,6 +28,7 @@ import (
 	wirests "github.com/localvpc/localvpc/internal/aws/wire/sts"
 	"github.com/localvpc/localvpc/internal/base/awsregion"
 	"github.com/localvpc/localvpc/internal/base/catalog"
+	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/lifecycle"
 	"github.com/localvpc/localvpc/internal/decide/plan"
 	"github.com/localvpc/localvpc/internal/decide/publicip"
@@ -160,10 +161,8 @@ func build(set settings, inside *world.Inside, log *slog.Logger) (*engine, error
 			return nil, err
 		}
 	}
-	if set.PublicCidr != "" {
-		if _, err := e.store.Write(context.Background(), e.pool); err != nil {
-			return nil, err
-		}
+	if _, err := e.store.Write(context.Background(), e.outside); err != nil {
+		return nil, err
 	}
 	if err := e.identify(); err != nil {
 		return nil, err
@@ -176,8 +175,10 @@ func build(set settings, inside *world.Inside, log *slog.Logger) (*engine, error
 	return e, e.api()
 }
 
-// pool puts the ranges of --public-cidr, when they were given.
-func (e *engine) pool(tx *state.Tx) error {
+// outside puts the ranges of --public-cidr, when they were given, and the idle time
+// of NAT gateways.
+func (e *engine) outside(tx *state.Tx) error {
+	fabric.SetNatIdleTimeout(tx, e.set.NatIdle)
 	if e.set.PublicCidr == "" {
 		return nil
 	}

@@ -131,6 +131,9 @@ func prepare(o cli.UpOptions) (settings, error) {
 			return set, fmt.Errorf("--public-cidr: %w", err)
 		}
 	}
+	if o.NatIdle < 1 || o.NatIdle > 7*24*3600 {
+		return set, fmt.Errorf("--nat-idle-timeout %d is not a number of seconds from 1 to a week's", o.NatIdle)
+	}
 	if err := set.readFiles(); err != nil {
 		return set, err
 	}

@@ -14,24 +14,29 @@ const NatInterface = "nat_gateway"
 // natIdle is where the idle time is kept, of no account and no Region.
 var natIdle = state.Key{ID: "nat-idle-timeout"}
 
-// NatIdleTimeout is how long a NAT gateway keeps a flow that is idle, in seconds:
-// 350 (VPC User Guide, "Troubleshoot NAT gateways") unless set otherwise.
+// defaultNatIdle is AWS's, in seconds (VPC User Guide, "Troubleshoot NAT gateways").
+const defaultNatIdle = 350
+
+// NatIdleTimeout is how long a NAT gateway keeps a flow that is idle, in seconds.
 func NatIdleTimeout(r state.Reader) int {
 	if row, ok := state.Settings.Get(r, natIdle); ok {
 		if n, err := strconv.Atoi(row.Value); err == nil && n > 0 {
 			return n
 		}
 	}
-	return 350
+	return defaultNatIdle
 }
 
-// SetNatIdleTimeout keeps another idle time; 0 is the default.
+// SetNatIdleTimeout keeps another idle time; it holds from the next start on. 0 is
+// the default.
 func SetNatIdleTimeout(tx *state.Tx, seconds int) {
-	if seconds == 0 {
+	switch {
+	case seconds == NatIdleTimeout(tx):
+	case seconds == 0 || seconds == defaultNatIdle:
 		state.Settings.Delete(tx, natIdle)
-		return
+	default:
+		state.Settings.Put(tx, &state.Setting{Meta: state.Meta{Key: natIdle}, Value: strconv.Itoa(seconds)})
 	}
-	state.Settings.Put(tx, &state.Setting{Meta: state.Meta{Key: natIdle}, Value: strconv.Itoa(seconds)})
 }
 
 // natOf finds the NAT gateway that an interface belongs to, if packets pass it.

@@ -59,6 +59,8 @@ type UpOptions struct {
 	// PublicCidr is the ranges of public addresses; empty: as before, or the
 	// default ones.
 	PublicCidr string
+	// NatIdle is how many seconds a NAT gateway keeps a connection that is idle.
+	NatIdle int
 	// NoDefaultVpc: accounts begin without a default VPC.
 	NoDefaultVpc bool
 	Detach       bool

@@ -65,6 +65,7 @@ func (e *env) upCommand() *cobra.Command {
 	f.StringVar(&o.Authz, "authz", "on", "'off': policies are kept and not enforced")
 	f.StringVar(&o.Quotas, "quotas", "", "'off', or a JSON file with quotas by name")
 	f.StringVar(&o.PublicCidr, "public-cidr", "", "ranges of the simulated internet's public addresses, with commas between them (default: 198.18.0.0/15 and the documentation ranges)")
+	f.IntVar(&o.NatIdle, "nat-idle-timeout", 350, "seconds that NAT gateways keep a connection that is idle")
 	f.BoolVar(&o.NoDefaultVpc, "no-default-vpc", false, "begin without the default VPC that AWS gives every account in every Region")
 	f.BoolVarP(&o.Detach, "detach", "d", false, "start in the background and return when it answers")
 	f.BoolVarP(&o.Verbose, "verbose", "v", false, "log every request")

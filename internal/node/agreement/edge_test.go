@@ -6,9 +6,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/localvpc/localvpc/internal/decide/fabric/fabrictest"
 	"github.com/localvpc/localvpc/internal/decide/plan"
@@ -312,4 +315,91 @@ func TestRoutesLead(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.sees("host-far", "198.18.1.24:80", "")
+}
+
+// TestNatLimit: one address of a NAT gateway has 55,000 places towards one
+// destination; a second address has as many more, and another destination, too.
+// What is idle for long enough gives its place up.
+func TestNatLimit(t *testing.T) {
+	w := newTown(t, "i-app", "i-db", "i-priv", "host-far", "host-other")
+	w.become(edge)
+	const places = 55000
+	limit := func(addrs ...string) {
+		w.become(func(tx *state.Tx) {
+			fabrictest.Nat(tx, "nat-1", "vpc-1", "subnet-pub", addrs...)
+			fabrictest.PublicAddr(tx, "eni-nat-1", "10.0.1.9", "198.18.1.9")
+			fabrictest.PublicAddr(tx, "eni-nat-1", "10.0.1.10", "198.18.1.10")
+			fabrictest.Interface(tx, "eni-priv", "vpc-1", "subnet-priv", "i-priv", 0, []string{"sg-app"}, "10.0.2.4", "10.0.2.5")
+		})
+	}
+	limit("10.0.1.9")
+	if got := w.flood("198.18.9.9:9", places+3000); got != places {
+		t.Errorf("%d connections to one destination get through, want %d", got, places)
+	}
+	if got := w.flood("198.18.9.10:9", 1000); got != 1000 {
+		t.Errorf("%d of 1000 connections to another destination get through", got)
+	}
+	if _, err := w.k.CutFlows("nat-1", plan.Flows{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.flood("198.18.9.9:9", 1000); got != 1000 {
+		t.Errorf("%d of 1000 connections get through when there is room again", got)
+	}
+}
+
+// flood sends one datagram from each of n source ports and addresses of i-priv, and
+// counts those that arrive.
+func (w *town) flood(to string, n int) (arrived int) {
+	w.Helper()
+	addr := netip.MustParseAddrPort(to)
+	server := plan.Netns("host-far")
+	if addr.Addr().String() == fabrictest.OutsideHosts["other"] {
+		server = "host-other"
+	}
+	var l net.PacketConn
+	if err := w.k.In(server, func() (err error) { l, err = net.ListenPacket("udp4", to); return err }); err != nil {
+		w.Fatal(err)
+	}
+	defer l.Close()
+	var buf [64]byte
+	var sent, seen int
+	catch := func(wait time.Duration) {
+		for seen < sent {
+			l.SetReadDeadline(time.Now().Add(wait))
+			if _, _, err := l.ReadFrom(buf[:]); err != nil {
+				return
+			}
+			arrived++
+			seen++
+		}
+	}
+	if err := w.k.In("i-priv", func() error {
+		for sent < n {
+			source, port := "10.0.2.4", 1025+sent
+			if port > 60000 {
+				source, port = "10.0.2.5", port-58000
+			}
+			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return err
+			}
+			from := &unix.SockaddrInet4{Port: port, Addr: netip.MustParseAddr(source).As4()}
+			err = unix.Bind(fd, from)
+			if err == nil {
+				err = unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()})
+			}
+			unix.Close(fd)
+			if err != nil && err != unix.EPERM {
+				return fmt.Errorf("sending from port %d: %w", port, err)
+			}
+			if sent++; sent%64 == 0 && arrived+64 > sent-64 {
+				catch(50 * time.Millisecond)
+			}
+		}
+		return nil
+	}); err != nil {
+		w.Fatal(err)
+	}
+	catch(silence)
+	return arrived
 }
