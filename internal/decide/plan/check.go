@@ -74,6 +74,9 @@ func check(o Object) error {
 		}
 		return errors.Join(identifier(o.Name), o.checkRules())
 	case Element:
+		if o.Verdict != nil && *o.Verdict == Reset {
+			return errors.New("a map holds no reset")
+		}
 		return errors.Join(identifier(o.Set), comment(o.Cause))
 	}
 	return nil

@@ -173,6 +173,8 @@ var (
 	Accept = Verdict{Code: "accept"}
 	Drop   = Verdict{Code: "drop"}
 	Return = Verdict{Code: "return"}
+	// Reset drops a TCP segment and answers it with a reset. In rules only.
+	Reset = Verdict{Code: "reject with tcp reset"}
 )
 
 // Jump and Goto continue in a chain, with and without coming back.

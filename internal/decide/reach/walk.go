@@ -19,7 +19,7 @@ type walk struct {
 	q        Query
 	src, dst end
 	header   fabric.Header
-	changes  []change        // of the header, on the way there
+	changes  []change         // of the header, on the way there
 	passed   map[passage]bool // what the way there has passed
 }
 

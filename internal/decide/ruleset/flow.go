@@ -78,7 +78,7 @@ func (w *walk) track() {
 		}
 		return
 	}
-	if _, answers := w.p.Reply(); !answers || w.p.Protocol == fabric.TCP && w.p.Flags != Syn && w.p.Flags != Ack {
+	if _, answers := w.p.Reply(); !answers || w.p.Protocol == fabric.TCP && w.p.Flags != Syn && (w.p.Flags != Ack || w.it.strict) {
 		return
 	}
 	w.flow, w.state = &flow{there: w.p}, "new"

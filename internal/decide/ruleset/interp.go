@@ -90,6 +90,7 @@ type Interp struct {
 	local  map[netip.Addr]bool
 	routes map[int][]plan.Route
 	rules  []plan.IPRule // by preference
+	strict bool          // no flow begins in the middle of a connection
 	flows  map[tuple]*flow
 	errs   map[tuple]about // flows by what an ICMP error says of their packets
 }
@@ -108,6 +109,8 @@ func NewInterp(objects plan.Objects, ns plan.Netns) *Interp {
 		switch o := o.(type) {
 		case plan.Chain:
 			it.chains[o.Name] = o
+		case plan.Sysctl:
+			it.strict = it.strict || o.Path == looseTCP && o.Value == "0"
 		case plan.Set:
 			it.sets[o.Name] = &setOf{exact: map[string]plan.Element{}}
 		case plan.Element:
@@ -304,6 +307,8 @@ func (w *walk) chain(c plan.Chain, depth int) (ending, error) {
 			continue
 		}
 		switch v.Code {
+		case plan.Reset.Code:
+			return ending{plan.Drop.Code, where, cause}, nil
 		case plan.Accept.Code, plan.Drop.Code:
 			return ending{v.Code, where, cause}, nil
 		case plan.Return.Code:

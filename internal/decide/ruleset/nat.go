@@ -17,6 +17,9 @@ const (
 // natTimeouts are what connection tracking calls the idle times of a flow.
 var natTimeouts = []string{"tcp_timeout_established", "udp_timeout", "udp_timeout_stream", "icmp_timeout", "generic_timeout"}
 
+// looseTCP says whether a segment in the middle of a connection begins a flow.
+const looseTCP = "net/netfilter/nf_conntrack_tcp_loose"
+
 // Translator gives the namespace of a NAT gateway, in which packets get one of
 // its addresses as their source and their answers are told apart. Nothing begins
 // outside of it but what is led to it by a route.
@@ -29,6 +32,8 @@ func Translator(p fabric.Port) []plan.Object {
 		plan.Route{Netns: ns, Table: tableClosed, Dst: everywhere, Type: plan.Blackhole, Cause: p.Instance},
 		plan.Chain{Netns: ns, Name: chainInput, Hook: &plan.Hook{Type: "filter", Hook: "input", Policy: "drop"}},
 	}
+	// What goes on after its flow was forgotten begins none (see the reset below).
+	objects = append(objects, plan.Sysctl{Netns: ns, Path: looseTCP, Value: "0"})
 	for _, name := range natTimeouts {
 		objects = append(objects, plan.Sysctl{Netns: ns, Path: "net/netfilter/nf_conntrack_" + name, Value: strconv.Itoa(p.IdleTimeout)})
 	}
@@ -47,6 +52,9 @@ func Translator(p fabric.Port) []plan.Object {
 	forward := plan.Chain{Netns: ns, Name: chainForward, Hook: &plan.Hook{Type: "filter", Hook: "forward", Policy: "drop"}, Rules: []plan.Rule{
 		plan.Do(plan.Accept, "", plan.Where(plan.CTState, plan.Str("new"), plan.Str("established"), plan.Str("related")),
 			plan.Where(plan.L4Proto, plan.Num(fabric.ICMP), plan.Num(fabric.TCP), plan.Num(fabric.UDP))),
+		// A connection that was idle for too long is answered with a reset (VPC User
+		// Guide, "Troubleshoot NAT gateways").
+		plan.Do(plan.Reset, "", plan.Where(plan.CTState, plan.Str("invalid")), plan.Where(plan.L4Proto, plan.Num(fabric.TCP))),
 	}}
 	return append(objects, post, forward)
 }

@@ -70,7 +70,7 @@ func agree(t *rapid.T, l *lab) {
 		}
 		report := reach.Walk(snap, p.query())
 		j := send(p, nil)
-		if !p.begins() && translated(report) {
+		if !p.begins(report) && translated(report) {
 			// Connection tracking makes no flow of it, so it cannot be translated.
 			if _, arrived := plugAt(ps, j); arrived {
 				t.Fatalf("%s begins no flow and arrives; the rules say %s\n%s", p.Packet, j, describe(snap, objects))

@@ -4,6 +4,7 @@ package agreement
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/fabric/fabrictest"
 	"github.com/localvpc/localvpc/internal/decide/plan"
 	"github.com/localvpc/localvpc/internal/decide/ruleset"
@@ -344,6 +346,48 @@ func TestNatLimit(t *testing.T) {
 	}
 	if got := w.flood("198.18.9.9:9", 1000); got != 1000 {
 		t.Errorf("%d of 1000 connections get through when there is room again", got)
+	}
+}
+
+// TestNatIdle: a connection that was idle for too long is over: who goes on with it
+// gets a reset.
+func TestNatIdle(t *testing.T) {
+	w := newTown(t, "i-app", "i-db", "i-priv", "host-far", "host-other")
+	w.become(func(tx *state.Tx) {
+		edge(tx)
+		fabric.SetNatIdleTimeout(tx, 1)
+	})
+	var l net.Listener
+	if err := w.k.In("host-far", func() (err error) { l, err = net.Listen("tcp4", ":80"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var c net.Conn
+	if err := w.k.In("i-priv", func() (err error) { c, err = net.Dial("tcp4", "198.18.9.9:80"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	// The kernel forgets it in its own time; asking says when.
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		n, err := w.k.CountFlows("nat-1", plan.Flows{Protocol: unix.IPPROTO_TCP})
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%d flows are kept, %v", n, err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if _, err := c.Write([]byte("still there?")); err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("going on gives %v, want a reset", err)
 	}
 }
 

@@ -306,9 +306,11 @@ func another(report reach.Report) bool {
 }
 
 // begins says whether connection tracking takes the packet for the first of a flow.
-func (p probe) begins() bool {
+// One in the middle of a connection it does, but not in NAT gateways.
+func (p probe) begins(report reach.Report) bool {
 	_, answers := p.Reply()
-	return answers && (p.Protocol != fabric.TCP || p.Flags == ruleset.Syn || p.Flags == ruleset.Ack)
+	nat := slices.ContainsFunc(report.Forward, func(h reach.Hop) bool { return h.Kind == reach.KindNat })
+	return answers && (p.Protocol != fabric.TCP || p.Flags == ruleset.Syn || p.Flags == ruleset.Ack && !nat)
 }
 
 // translated says whether the way there passes a gateway.

@@ -173,6 +173,9 @@ func base(r plan.Netns) []plan.Object {
 			plan.Do(plan.Accept, "lo", plan.Where(plan.IIfName, plan.Str("lo"))),
 			{Counter: true, Verdict: &plan.Drop, Cause: "spoof"},
 		}},
+		plan.Chain{Netns: r, Name: "reset", Rules: []plan.Rule{
+			plan.Do(plan.Reset, "nat-1", plan.Where(plan.CTState, plan.Str("invalid")), plan.Where(plan.L4Proto, plan.Num(6))),
+		}},
 		plan.Chain{Netns: r, Name: "pre_nat", Hook: &plan.Hook{Type: "nat", Hook: "prerouting", Priority: -100, Policy: "accept"}, Rules: []plan.Rule{
 			{Match: []plan.Match{plan.Where(plan.IIfGroup, plan.Num(65001))}, NAT: &plan.NAT{Code: "dnat", Field: plan.DAddr, Map: "eip_in"}},
 		}},

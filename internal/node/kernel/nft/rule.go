@@ -202,7 +202,9 @@ func (r *ruler) expressions(rule plan.Rule, sets []uint32) error {
 			return err
 		}
 	}
-	if rule.Verdict != nil {
+	if rule.Verdict != nil && *rule.Verdict == plan.Reset {
+		expression(w, "reject", func() { w.BE32(unix.NFTA_REJECT_TYPE, unix.NFT_REJECT_TCP_RST) })
+	} else if rule.Verdict != nil {
 		expression(w, "immediate", func() {
 			w.BE32(unix.NFTA_IMMEDIATE_DREG, verdictRegister)
 			w.Nest(unix.NFTA_IMMEDIATE_DATA, func() { verdict(w, *rule.Verdict) })
