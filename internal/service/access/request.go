@@ -33,6 +33,11 @@ func values(v reflect.Value, path []string) []string {
 			return values(v.FieldByName("Value"), nil)
 		}
 		return values(v.FieldByName(path[0]), path[1:])
+	}
+	if len(path) > 0 {
+		return nil
+	}
+	switch v.Kind() {
 	case reflect.String:
 		return []string{v.String()}
 	case reflect.Bool:
