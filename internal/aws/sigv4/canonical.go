@@ -49,12 +49,20 @@ func (s *Credential) scope() string {
 
 // compute is the signature that the holder of secret would have made over r.
 func (s *Credential) compute(r *http.Request, payloadHash, secret string) string {
-	sum := sha256.Sum256([]byte(s.canonical(r, payloadHash)))
-	text := algorithm + "\n" + s.Date.Format(dateLayout) + "\n" + s.scope() + "\n" + hex.EncodeToString(sum[:])
+	return s.sign(r, payloadHash, s.key(secret))
+}
+
+// key is what the secret becomes for a day, a Region and a service.
+func (s *Credential) key(secret string) []byte {
 	key := mac([]byte("AWS4"+secret), s.Date.Format(dayLayout))
 	key = mac(key, s.Region)
 	key = mac(key, s.Service)
-	key = mac(key, terminator)
+	return mac(key, terminator)
+}
+
+func (s *Credential) sign(r *http.Request, payloadHash string, key []byte) string {
+	sum := sha256.Sum256([]byte(s.canonical(r, payloadHash)))
+	text := algorithm + "\n" + s.Date.Format(dateLayout) + "\n" + s.scope() + "\n" + hex.EncodeToString(sum[:])
 	return hex.EncodeToString(mac(key, text))
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
@@ -25,10 +26,38 @@ func Mismatch() *awserr.Error {
 	return awserr.New("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 }
 
+// Verifier checks signatures. It keeps the keys that secrets become for a day, which
+// are most of the work; the zero value is ready, and safe for concurrent use.
+type Verifier struct {
+	mu   sync.Mutex
+	keys map[[4]string][]byte // by secret, day, Region and service
+}
+
+// keep bounds the keys kept; when there are more, all are forgotten.
+const keep = 1000
+
+func (v *Verifier) key(s *Credential, secret string) []byte {
+	name := [4]string{secret, s.Date.Format(dayLayout), s.Region, s.Service}
+	v.mu.Lock()
+	key, ok := v.keys[name]
+	v.mu.Unlock()
+	if ok {
+		return key
+	}
+	key = s.key(secret)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.keys == nil || len(v.keys) >= keep {
+		v.keys = map[[4]string][]byte{}
+	}
+	v.keys[name] = key
+	return key
+}
+
 // Verify says whether the holder of secret signed the request and its body, and
 // signed it now. The error is an *awserr.Error with code SignatureDoesNotMatch; for
 // a request that is too old or too new its text begins with Signature.
-func (s *Credential) Verify(r *http.Request, body []byte, secret string, now time.Time) error {
+func (v *Verifier) Verify(s *Credential, r *http.Request, body []byte, secret string, now time.Time) error {
 	if err := s.current(now); err != nil {
 		return err
 	}
@@ -36,7 +65,7 @@ func (s *Credential) Verify(r *http.Request, body []byte, secret string, now tim
 	if err != nil {
 		return err
 	}
-	if !hmac.Equal([]byte(s.compute(r, hash, secret)), []byte(strings.ToLower(s.Signature))) {
+	if !hmac.Equal([]byte(s.sign(r, hash, v.key(s, secret))), []byte(strings.ToLower(s.Signature))) {
 		return Mismatch()
 	}
 	return nil

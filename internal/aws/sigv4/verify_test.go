@@ -75,7 +75,7 @@ func TestVerify(t *testing.T) {
 			if row.change != nil {
 				row.change(r)
 			}
-			err := s.Verify(r, []byte(row.body), row.secret, now.Add(row.late))
+			err := new(Verifier).Verify(&s, r, []byte(row.body), row.secret, now.Add(row.late))
 			if row.want == "" && err != nil || row.want != "" && (!awserr.Is(err, "SignatureDoesNotMatch") || !strings.Contains(err.Error(), row.want)) {
 				t.Errorf("%v, want %q", err, row.want)
 			}
@@ -98,7 +98,7 @@ func TestVerifyPresigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	for late, want := range map[time.Duration]bool{0: true, time.Minute: true, 61 * time.Second: false, -4 * time.Minute: true, -6 * time.Minute: false} {
-		if err := s.Verify(r, nil, keys.Secret, now.Add(late)); (err == nil) != want {
+		if err := new(Verifier).Verify(&s, r, nil, keys.Secret, now.Add(late)); (err == nil) != want {
 			t.Errorf("%s late: %v", late, err)
 		}
 	}
@@ -106,9 +106,10 @@ func TestVerifyPresigned(t *testing.T) {
 
 func BenchmarkVerify(b *testing.B) {
 	r, s := signed(b, nil)
+	v := &Verifier{}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.Verify(r, []byte(formBody), keys.Secret, now); err != nil {
+		if err := v.Verify(&s, r, []byte(formBody), keys.Secret, now); err != nil {
 			b.Fatal(err)
 		}
 	}

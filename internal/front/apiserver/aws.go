@@ -156,7 +156,7 @@ func (s *Server) caller(svc Service, cred sigv4.Credential, r *http.Request, bod
 		return service.Caller{}, err
 	}
 	if holder.Secret != "" {
-		if err := cred.Verify(r, body, holder.Secret, s.cfg.Keys.Now()); err != nil {
+		if err := s.verifier.Verify(&cred, r, body, holder.Secret, s.cfg.Keys.Now()); err != nil {
 			return service.Caller{}, err
 		}
 	}

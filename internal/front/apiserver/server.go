@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/localvpc/localvpc/internal/aws/sigv4"
 	"github.com/localvpc/localvpc/internal/aws/wire/proto"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/service"
@@ -46,11 +47,12 @@ type Config struct {
 
 // Server answers requests.
 type Server struct {
-	cfg    Config
-	limits Limits
-	http   *http.Server
-	routes map[string]route // of /_localvpc/
-	ending context.Context  // ends when Shutdown begins
+	cfg      Config
+	limits   Limits
+	http     *http.Server
+	routes   map[string]route // of /_localvpc/
+	verifier sigv4.Verifier
+	ending   context.Context // ends when Shutdown begins
 
 	mu    sync.Mutex
 	fresh map[net.Conn]struct{} // connections that have sent nothing yet

@@ -1,9 +1,11 @@
 package access
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
@@ -17,6 +19,56 @@ type Access struct {
 	Library *authz.Library
 	Seal    session.Seal // of the messages that say why something was denied
 	Now     func() time.Time
+
+	inputs sync.Map // reflect.Type → members
+	mu     sync.Mutex
+	bears  map[string]bearing // by access key
+}
+
+// bearing is what bears on a caller at one commit.
+type bearing struct {
+	index    uint64
+	policies authz.Policies
+	who      authz.Who
+	keys     authz.Context
+}
+
+// keep bounds the callers remembered; when there are more, all are forgotten.
+const keep = 1000
+
+// of gives the policies, and the keys about the caller, which are found out again
+// after each commit only.
+func (a *Access) of(r state.Reader, c *authz.Caller) bearing {
+	snap, ok := r.(*state.Snapshot)
+	if ok {
+		a.mu.Lock()
+		b, found := a.bears[c.AccessKey+c.ARN]
+		a.mu.Unlock()
+		if found && b.index == snap.Index {
+			return b
+		}
+	}
+	b := bearing{policies: a.Library.OfCaller(r, c), who: c.Who(r), keys: c.Principal(r)}
+	if ok {
+		b.index = snap.Index
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.bears == nil || len(a.bears) >= keep {
+			a.bears = map[string]bearing{}
+		}
+		a.bears[c.AccessKey+c.ARN] = b
+	}
+	return b
+}
+
+func (a *Access) members(in any) members {
+	t := reflect.TypeOf(in).Elem()
+	if f, ok := a.inputs.Load(t); ok {
+		return f.(members)
+	}
+	f := membersOf(t)
+	a.inputs.Store(t, f)
+	return f
 }
 
 // Allow says whether a caller may do what it asks: nil, or AWS's error. Root may
@@ -30,28 +82,30 @@ func (a *Access) Allow(r state.Reader, service, action string, c *authz.Caller, 
 	if rule.self {
 		return nil
 	}
-	p := a.Library.OfCaller(r, c)
-	who := c.Who(r)
-	keys := append(requestKeys(in, rule), a.Environment(r, service, c)...)
+	b, f := a.of(r, c), a.members(in)
+	tags := specified(in, f)
+	keys := make(authz.Context, 0, len(b.keys)+16)
+	keys = append(append(keys, requestKeys(in, rule, f)...), b.keys...)
+	a.environment(&keys, service, c)
 	name := Vendor(service) + ":" + action
 	check := func(name, arn string, more authz.Context) error {
-		q := &authz.Request{Action: name, Resource: arn, Context: keys, Who: who}
+		q := &authz.Request{Action: name, Resource: arn, Context: keys, Who: b.who}
 		if len(more) > 0 {
 			q.Context = keys.With(more...)
 		}
-		if d := authz.Evaluate(&p, q); d.Outcome != authz.Allowed {
+		if d := authz.Evaluate(&b.policies, q); d.Outcome != authz.Allowed {
 			return a.denied(service, c, q, d)
 		}
 		return nil
 	}
-	for _, res := range resources(r, c, service, rule, in) {
+	for _, res := range resources(r, c, service, rule, in, tags) {
 		if err := check(name, res.arn, res.keys); err != nil {
 			return err
 		}
 	}
 	if service == "ec2" {
-		for kind, tags := range specified(in) {
-			if err := check("ec2:CreateTags", arn(c, "ec2", kind, "*"), tags.With(authz.Key{Name: "ec2:CreateAction", Values: []string{action}})); err != nil {
+		for kind, set := range tags {
+			if err := check("ec2:CreateTags", arn(c, "ec2", kind, "*"), set.With(authz.Key{Name: "ec2:CreateAction", Values: []string{action}})); err != nil {
 				return err
 			}
 		}
@@ -84,9 +138,8 @@ func plainSession(service, action string, c *authz.Caller) error {
 	return nil
 }
 
-// Environment are the keys about who calls, when and from where.
-func (a *Access) Environment(r state.Reader, service string, c *authz.Caller) authz.Context {
-	keys := c.Principal(r)
+// environment adds the keys about when and from where somebody calls.
+func (a *Access) environment(keys *authz.Context, service string, c *authz.Caller) {
 	now := a.Now().UTC()
 	keys.Add("aws:CurrentTime", now.Format("2006-01-02T15:04:05Z"))
 	keys.Add("aws:EpochTime", strconv.FormatInt(now.Unix(), 10))
@@ -99,7 +152,6 @@ func (a *Access) Environment(r state.Reader, service string, c *authz.Caller) au
 	if service == "ec2" {
 		keys.Add("ec2:Region", c.Region)
 	}
-	return keys
 }
 
 // passed is the role that a request hands to a service: by its own name, or by an

@@ -220,7 +220,7 @@ func TestSessions(t *testing.T) {
 	describe := &wireec2.DescribeVpcsInput{}
 	as := func(s session.Session) *authz.Caller {
 		c := bob
-		c.Session = &s
+		c.Session, c.AccessKey = &s, s.Kind+fmt.Sprint(s.PolicyArns)
 		return &c
 	}
 	if err := w.a.Allow(snap, "iam", "GetUser", as(session.Session{Kind: session.User}), &wireiam.GetUserInput{}); !awserr.Is(err, "InvalidClientTokenId") {

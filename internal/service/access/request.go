@@ -56,8 +56,29 @@ func first(in any, path ...string) string {
 	return ""
 }
 
+// members are where an input has what many have: -1 where it has not.
+type members struct{ tags, tagKeys, specifications int }
+
+func membersOf(t reflect.Type) members {
+	at := func(name string) int {
+		if f, ok := t.FieldByName(name); ok {
+			return f.Index[0]
+		}
+		return -1
+	}
+	return members{at("Tags"), at("TagKeys"), at("TagSpecifications")}
+}
+
+// member is a member of the structure behind a pointer; not valid for -1.
+func member(v reflect.Value, index int) reflect.Value {
+	if index < 0 {
+		return reflect.Value{}
+	}
+	return v.Elem().Field(index)
+}
+
 // requestKeys are the condition keys that come with the request itself.
-func requestKeys(in any, r rule) authz.Context {
+func requestKeys(in any, r rule, f members) authz.Context {
 	var keys authz.Context
 	v := reflect.ValueOf(in)
 	for _, s := range r.keys {
@@ -74,7 +95,7 @@ func requestKeys(in any, r rule) authz.Context {
 			keys = append(keys, authz.Key{Name: s.name, Values: list})
 		}
 	}
-	return append(keys, tagKeys(v.Elem().FieldByName("Tags"), v.Elem().FieldByName("TagKeys"))...)
+	return append(keys, tagKeys(member(v, f.tags), member(v, f.tagKeys))...)
 }
 
 // tagKeys are the keys about tags that a request sets, or removes by key.
@@ -103,8 +124,8 @@ func tagKeys(tags, removed reflect.Value) authz.Context {
 
 // specified gives the tags that a request sets on what it makes, by type of
 // resource (EC2's TagSpecifications).
-func specified(in any) map[string]authz.Context {
-	list := reflect.ValueOf(in).Elem().FieldByName("TagSpecifications")
+func specified(in any, f members) map[string]authz.Context {
+	list := member(reflect.ValueOf(in), f.specifications)
 	if !list.IsValid() || list.Len() == 0 {
 		return nil
 	}

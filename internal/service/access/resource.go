@@ -80,9 +80,8 @@ func ofID(id string) string {
 }
 
 // resources gives what a request is about. No resource at all is "*".
-func resources(r state.Reader, c *authz.Caller, service string, rule rule, in any) []resource {
+func resources(r state.Reader, c *authz.Caller, service string, rule rule, in any, tags map[string]authz.Context) []resource {
 	var list []resource
-	tags := specified(in)
 	v := reflect.ValueOf(in)
 	for _, s := range rule.resources {
 		if s.name == "pass" {
@@ -224,21 +223,41 @@ func rowKeys(c *authz.Caller, row state.Resource) authz.Context {
 		value := []string{t.Value}
 		keys = append(keys, authz.Key{Name: "aws:ResourceTag/" + t.Key, Values: value}, authz.Key{Name: "ec2:ResourceTag/" + t.Key, Values: value})
 	}
-	v := reflect.ValueOf(row).Elem()
-	for _, f := range [...]struct{ field, key, kind string }{
-		{"VpcID", "ec2:Vpc", "vpc"}, {"SubnetID", "ec2:Subnet", "subnet"}, {"AvailabilityZone", "ec2:AvailabilityZone", ""}, {"InstanceType", "ec2:InstanceType", ""},
-	} {
-		m := v.FieldByName(f.field)
-		if !m.IsValid() || m.Kind() != reflect.String || m.String() == "" {
-			continue
-		}
-		value := m.String()
-		if f.kind != "" {
-			value = arn(c, "ec2", f.kind, value)
-		}
-		keys.Add(f.key, value)
+	vpc, subnet, zone, kind := placed(row)
+	if vpc != "" {
+		keys.Add("ec2:Vpc", arn(c, "ec2", "vpc", vpc))
 	}
+	if subnet != "" {
+		keys.Add("ec2:Subnet", arn(c, "ec2", "subnet", subnet))
+	}
+	keys.Add("ec2:AvailabilityZone", zone)
+	keys.Add("ec2:InstanceType", kind)
 	return keys
+}
+
+// placed says where a resource is, and of what type.
+func placed(row state.Resource) (vpc, subnet, zone, kind string) {
+	switch v := row.(type) {
+	case *state.Subnet:
+		return v.VpcID, "", v.AvailabilityZone, ""
+	case *state.Instance:
+		return v.VpcID, v.SubnetID, v.AvailabilityZone, v.InstanceType
+	case *state.NetworkInterface:
+		return v.VpcID, v.SubnetID, v.AvailabilityZone, ""
+	case *state.SecurityGroup:
+		return v.VpcID, "", "", ""
+	case *state.RouteTable:
+		return v.VpcID, "", "", ""
+	case *state.NetworkAcl:
+		return v.VpcID, "", "", ""
+	case *state.InternetGateway:
+		return v.VpcID, "", "", ""
+	case *state.NatGateway:
+		return v.VpcID, v.SubnetID, "", ""
+	case *state.Volume:
+		return "", "", v.AvailabilityZone, ""
+	}
+	return "", "", "", ""
 }
 
 // identity is a resource of IAM by name; one that is to be made has the path of
