@@ -20,6 +20,9 @@ type compute struct {
 	apex   Name
 }
 
+// computeTTL is the TTL of the zones' NS records, as seen on the internet.
+const computeTTL = 900
+
 // computeZones are those of all Regions, computeBelow the names that exist only
 // because one of them is below.
 var computeZones, computeBelow = func() (map[Name]compute, map[Name]bool) {
@@ -57,7 +60,14 @@ func (z compute) answer(v *View, q Question) Answer {
 	}
 	label, rest := q.Name.First()
 	if q.Name == z.apex {
-		return recursive(cause).records(q, z.apex)
+		var ns []Record
+		if cause.Decider == PublicTree {
+			ns = servers(z.apex, amazonHosts)
+			for i := range ns {
+				ns[i].TTL = computeTTL
+			}
+		}
+		return recursive(cause).records(q, z.apex, ns...)
 	}
 	a, ok := parseIPLabel(publicLabel, label)
 	if !ok || rest != z.apex {

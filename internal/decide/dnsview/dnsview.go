@@ -44,6 +44,9 @@ type Question struct {
 	// Draw settles what is left to chance: weighted and multivalue routing, the
 	// order of values. Two questions with the same one have the same answer.
 	Draw uint64
+	// Client is where the asker is, by its address or the client subnet of its
+	// query; the zero one is unknown. In a VPC the Region counts instead.
+	Client netip.Prefix
 	// left is how many zones may still be asked for the answer; nil: all of
 	// maxZones.
 	left *int
@@ -58,17 +61,6 @@ type Record struct {
 	text string // the value in Route 53, if it has it from there
 }
 
-// Value is the data in presentation form, of records of hosted zones and of
-// addresses; "" of any other.
-func (r Record) Value() string {
-	if r.text == "" && (r.Type == TypeA || r.Type == TypeAAAA) {
-		if a, ok := netip.AddrFromSlice([]byte(r.Data)); ok {
-			return a.String()
-		}
-	}
-	return r.text
-}
-
 // Answer is what the asker gets. With no Rcode and no Answer records it is
 // NODATA: the name exists, but has nothing of that type.
 type Answer struct {
@@ -78,6 +70,7 @@ type Answer struct {
 	Authority  []Record
 	Additional []Record
 	Because    []Cause // from the widest to the narrowest
+	Located    bool    // where the asker is has decided about it
 }
 
 // Decider is a kind of thing that decides about names.
@@ -94,6 +87,11 @@ const (
 	PtrRecord       Decider = "ptr-record"       // a name that was set for the Elastic IP ID: Addr
 	HostnamesOff    Decider = "dns-hostnames"    // EnableDnsHostnames of the VPC ID is off
 	ServiceName     Decider = "service"          // a link-local service of the VPC: Addr
+	Delegation      Decider = "delegation"       // Domain is delegated to the name server ID at Addr
+	NameServerHost  Decider = "name-server"      // the name server ID at Addr has no zone for Domain
+	LameServer      Decider = "lame-server"      // the name server ID, to which Domain is delegated, does not have it
+	OtherServer     Decider = "other-server"     // the name server ID, to which Domain is delegated, is not of the public tree
+	TooManyZones    Decider = "too-many-zones"   // the answer would need more zones than are asked
 	NotRecursive    Decider = "not-recursive"    // the question does not ask for recursion
 	HostedZone      Decider = "hosted-zone"      // the hosted zone ID at Domain
 	RecordSet       Decider = "record-set"       // the record set of Domain with the type ID

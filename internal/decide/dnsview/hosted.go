@@ -28,6 +28,7 @@ type asking struct {
 	// there is none.
 	outside func(Name, Type) []Record
 	owner   Name // whose records are being chosen
+	located bool // the place has decided
 	health  health
 }
 

@@ -181,6 +181,7 @@ func (a *asking) choose(group []*state.RecordSet, depth int) (records []Record, 
 	if policy == Multivalue {
 		return a.several(group)
 	}
+	a.located = a.located || policy == Latency || policy == Geolocation || policy == Geoproximity || policy == IPBased
 	left := append([]*state.RecordSet(nil), group...)
 	var chosen *state.RecordSet
 	for len(left) > 0 && chosen == nil {

@@ -65,14 +65,15 @@ func TestPrivateZones(t *testing.T) {
 	ask(one, "dev.corp.test A", "NODATA; dev.corp.test. 900")
 	ask(one, "none.dev.corp.test A", "NXDOMAIN; dev.corp.test. 900") // no fall back to corp.test
 	ask(one, "ip-10-0-0-5.eu-west-1.compute.internal A", address)
-	ask(one, "www.public.test A", "NXDOMAIN; . 60")
+	ask(one, "www.public.test A", "A www.public.test. 60 192.0.2.1")
+	ask(one, "wwww.public.test A", "NXDOMAIN; public.test. 900")
 
-	ask(other.Key, "only.corp.test A", "NXDOMAIN; . 60")
+	ask(other.Key, "only.corp.test A", "NXDOMAIN; test. 60")
 	for _, off := range []func(*state.Vpc){func(v *state.Vpc) { v.EnableDnsHostnames = false }} {
 		changed := *w.vpc
 		off(&changed)
 		z.write(func(tx *state.Tx) { state.Vpcs.Put(tx, &changed) })
-		ask(one, "only.corp.test A", "NXDOMAIN; . 60")
+		ask(one, "only.corp.test A", "NXDOMAIN; test. 60")
 	}
 }
 

@@ -3,6 +3,7 @@ package dnsview
 import (
 	"encoding/binary"
 	"net/netip"
+	"strconv"
 )
 
 // privateTTL is the TTL in seconds of names made from addresses and instances,
@@ -43,6 +44,35 @@ var (
 	rootServer  = mustName("a.root-servers.net")
 	rootContact = mustName("nstld.verisign-grs.com")
 )
+
+// Value is the data in presentation form, "" of types that only hosted zones have
+// and this record does not come from one.
+func (r Record) Value() string {
+	if r.text != "" {
+		return r.text
+	}
+	switch r.Type {
+	case TypeA, TypeAAAA:
+		if a, ok := netip.AddrFromSlice([]byte(r.Data)); ok {
+			return a.String()
+		}
+	case TypeNS, TypeCNAME, TypePTR:
+		return Name(r.Data).String()
+	case TypeSOA:
+		rest := Name(r.Data)
+		for rest[0] != 0 {
+			_, rest = rest.First()
+		}
+		mname, rname := Name(r.Data[:len(r.Data)-len(rest)+1]), rest[1:]
+		numbers := rname[len(rname)-20:]
+		text := mname.String() + " " + Name(rname[:len(rname)-20]).String()
+		for i := 0; i < len(numbers); i += 4 {
+			text += " " + strconv.FormatUint(uint64(binary.BigEndian.Uint32([]byte(numbers[i:i+4]))), 10)
+		}
+		return text
+	}
+	return ""
+}
 
 // address is an A or AAAA record.
 func address(n Name, ttl uint32, a netip.Addr) Record {

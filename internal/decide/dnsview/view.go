@@ -1,6 +1,10 @@
 package dnsview
 
-import "github.com/localvpc/localvpc/internal/state"
+import (
+	"net/netip"
+
+	"github.com/localvpc/localvpc/internal/state"
+)
 
 // View is what one vantage point sees of the names of one snapshot: the resolver
 // of a VPC, or a resolver on the internet. It is cheap to make and may be used by several goroutines
@@ -11,6 +15,9 @@ type View struct {
 	domain Name       // of the Region's private names
 	layers []layer
 	zones  bool // private hosted zones answer
+	// at is the address of the name server whose answers these are; the zero one
+	// of a resolver.
+	at netip.Addr
 }
 
 // zone decides about all names in its domain for which there is no narrower one.
@@ -48,9 +55,9 @@ func Internet(r state.Reader) *View { return &View{r: r} }
 // issue that brings them.
 var order = [...]layer{privateZones{}, autodefined{}}
 
-// maxZones bounds the zones that one answer asks, along CNAME records and aliases
-// that lead from zone to zone.
-const maxZones = 4 * maxChain
+// maxZones bounds the zones that one answer asks, from the root downwards and along
+// CNAME records and aliases that lead from zone to zone.
+const maxZones = 16 * maxChain
 
 // Answer decides. It never fails: an answer with an Rcode is an answer. A CNAME
 // record that leaves its zone is followed wherever the resolver would look.
@@ -58,6 +65,9 @@ func (v *View) Answer(q Question) Answer {
 	if q.left == nil {
 		left := maxZones
 		q.left = &left
+	}
+	if v.at.IsValid() {
+		return v.serve(q)
 	}
 	a := v.decide(q)
 	for range maxChain {
@@ -68,7 +78,7 @@ func (v *View) Answer(q Question) Answer {
 		next := q
 		next.Name = target
 		more := v.decide(next)
-		a.Rcode, a.Authority = more.Rcode, more.Authority
+		a.Rcode, a.Authority, a.Located = more.Rcode, more.Authority, a.Located || more.Located
 		a.Answer = append(a.Answer, more.Answer...)
 		a.Because = append(append(a.Because, Cause{Decider: CanonicalName, Domain: target}), more.Because...)
 	}
@@ -98,7 +108,7 @@ func (v *View) decide(q Question) Answer {
 		}
 		_, domain = domain.First()
 	}
-	return public{}.answer(v, q)
+	return v.iterate(q)
 }
 
 // recursive starts an answer of the VPC's resolver: never authoritative, always

@@ -149,11 +149,11 @@ func TestNoResolver(t *testing.T) {
 	}
 }
 
-func TestThePublicTreeIsEmpty(t *testing.T) {
+func TestNothingIsRegistered(t *testing.T) {
 	newWorld("us-east-1").ask(t, []row{
-		{"a name", "example.com A", "NXDOMAIN soa . 60"},
+		{"a name", "example.com A", "NXDOMAIN soa com. 60"},
 		{"another Region's", "ip-10-0-0-5.eu-west-1.compute.internal A", "NXDOMAIN soa . 60"},
-		{"a public reverse name", "1.113.0.203.in-addr.arpa PTR", "NXDOMAIN soa . 60"},
+		{"a public reverse name", "1.113.0.203.in-addr.arpa PTR", "NXDOMAIN soa in-addr.arpa. 60"},
 		{"the root", ". SOA", "SOA . 60"},
 		{"the root's addresses", ". A", "NODATA soa . 60"},
 		{"without recursion", "example.com A norecurse", "REFUSED"},
@@ -167,7 +167,7 @@ func TestHostnamesOff(t *testing.T) {
 	w.ask(t, []row{
 		{"IP name", "ip-10-0-0-5.ec2.internal A", "NXDOMAIN soa . 60"},
 		{"resource name", testInstance + ".ec2.internal A", "NXDOMAIN soa . 60"},
-		{"reverse", "5.0.0.10.in-addr.arpa PTR", "NXDOMAIN soa . 60"},
+		{"reverse", "5.0.0.10.in-addr.arpa PTR", "NXDOMAIN soa in-addr.arpa. 60"},
 		{"localhost stays", "localhost A", "A 127.0.0.1 86400"},
 	})
 	a := w.view(t).Answer(question(t, "ip-10-0-0-5.ec2.internal A"))

@@ -85,6 +85,9 @@ func Parse(text string) ([]netip.Prefix, error) {
 		if what := Special(p); what != "" {
 			return nil, fmt.Errorf("%s cannot hold public addresses: %s", p, what)
 		}
+		if NameServers.Overlaps(p) {
+			return nil, fmt.Errorf("%s cannot hold public addresses: the simulated internet's name servers are in %s", p, NameServers)
+		}
 		for _, other := range pool {
 			if other.Overlaps(p) {
 				return nil, fmt.Errorf("%s and %s overlap", other, p)
@@ -124,7 +127,7 @@ func Contains(r state.Reader, a netip.Addr) bool {
 
 // Taken says whether an address has an owner.
 func Taken(r state.Reader, a netip.Addr) bool {
-	if a == Router(r) {
+	if a == Router(r) || IsReserved(a) {
 		return true
 	}
 	key := a.String()

@@ -149,7 +149,7 @@ func drawServers(tx *state.Tx, used map[string]bool) []string {
 	for try := 0; ; try++ {
 		var numbers [4]int
 		for i := range numbers {
-			numbers[i] = int(binary.BigEndian.Uint16(random(tx, 2)) % (dnsview.NameServerCount / 4))
+			numbers[i] = 1 + int(binary.BigEndian.Uint16(random(tx, 2))%(dnsview.NameServerCount/4-1)) // 0: private zones'
 		}
 		hosts = dnsview.NameServerSet(numbers)
 		if try == dnsview.NameServerCount || !slices.ContainsFunc(hosts, func(h string) bool { return used[h] }) {

@@ -1,0 +1,130 @@
+package dnsview
+
+import "net/netip"
+
+// iterate resolves a name in the public tree as an iterative resolver does: it asks
+// a name server of the root and follows the delegations. The name servers are asked
+// by calling what decides for them, with the same snapshot; nothing travels and
+// nothing is remembered. So the answer is the one that a resolver with an empty
+// cache gets, a change is answered from its commit on, and TTLs are whole. Name
+// servers that are not of the public tree (a program in an instance) cannot be
+// asked this way: OtherServer says so.
+func (v *View) iterate(q Question) Answer {
+	a := recursive(Cause{Decider: PublicTree, Domain: Root})
+	if v.vpc != nil && q.Name.In(v.domain) && !amazonNames(v) {
+		a.Because = append(a.Because, Cause{Decider: HostnamesOff, ID: v.vpc.ID})
+	}
+	if !q.Recurse {
+		// The resolver has recursive queries only (VPC User Guide, "Amazon DNS
+		// server"); what it knows itself it tells all the same.
+		a.Rcode = Refused
+		a.Because = append(a.Because, Cause{Decider: NotRecursive})
+		return a
+	}
+	zone, hosts := Root, rootHosts[:1]
+	for {
+		ans, ok := v.askOne(&a, zone, hosts, q)
+		if !ok {
+			a.Rcode = ServerFailure
+			return a
+		}
+		if !ans.referral() {
+			return v.finish(a, ans)
+		}
+		next := ans.Authority[0].Name
+		if next == zone || !next.In(zone) || !q.Name.In(next) {
+			a.Rcode = ServerFailure // it leads nowhere
+			return a
+		}
+		zone, hosts = next, delegated(ans)
+	}
+}
+
+// finish makes the resolver's answer of a name server's.
+func (v *View) finish(a, ans Answer) Answer {
+	a.Rcode, a.Answer, a.Located = ans.Rcode, ans.Answer, ans.Located
+	if len(ans.Answer) == 0 || ans.Authority != nil && ans.Authority[0].Type == TypeSOA {
+		a.Authority = ans.Authority
+	}
+	for _, c := range ans.Because {
+		if c.Decider != PublicTree || c.Domain != Root {
+			a.Because = append(a.Because, c)
+		}
+	}
+	return a
+}
+
+// delegated are the hosts of a referral with the addresses that came with it.
+func delegated(ans Answer) []host {
+	hosts := make([]host, 0, len(ans.Authority))
+	for _, ns := range ans.Authority {
+		h := host{name: Name(ns.Data)}
+		for _, r := range ans.Additional {
+			if r.Name == h.name && r.Type == TypeA {
+				h.addr, _ = netip.AddrFromSlice([]byte(r.Data))
+				break
+			}
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts
+}
+
+// askOne asks the name servers of a zone, one after the other, until one has it. It
+// notes which one that was, or why none.
+func (v *View) askOne(a *Answer, zone Name, hosts []host, q Question) (Answer, bool) {
+	for _, h := range hosts {
+		if *q.left--; *q.left < 0 {
+			a.Because = append(a.Because, Cause{Decider: TooManyZones, Domain: q.Name})
+			return Answer{}, false
+		}
+		if !h.addr.IsValid() {
+			h.addr = v.addrOf(h.name, q)
+		}
+		server, ok := ServerAt(v.r, h.addr)
+		cause := Cause{Decider: Delegation, Domain: zone, ID: h.name.String(), Addr: h.addr}
+		if !ok {
+			cause.Decider = OtherServer
+			a.Because = append(a.Because, cause)
+			continue
+		}
+		ans := v.through(server, q)
+		if ans.Rcode == Refused || ans.Rcode == ServerFailure {
+			cause.Decider = LameServer
+			a.Because = append(a.Because, cause)
+			if ans.Rcode == ServerFailure {
+				a.Because = append(a.Because, ans.Because...)
+			}
+			continue
+		}
+		if zone != Root {
+			a.Because = append(a.Because, cause)
+		}
+		return ans, true
+	}
+	return Answer{}, false
+}
+
+// through asks a name server on behalf of those who ask the resolver: their place
+// is what routing goes by, and in a VPC public names have the TTL that they have
+// there.
+func (v *View) through(server *View, q Question) Answer {
+	server.vpc = v.vpc
+	return server.serve(q)
+}
+
+// addrOf finds the address of a name server that came without one; the zero one
+// when it has none.
+func (v *View) addrOf(n Name, q Question) netip.Addr {
+	if a, ok := hostAddr(n); ok {
+		return a
+	}
+	ans := Internet(v.r).Answer(Question{Name: n, Type: TypeA, Recurse: true, Draw: q.Draw, left: q.left})
+	for _, r := range ans.Answer {
+		if r.Type == TypeA {
+			a, _ := netip.AddrFromSlice([]byte(r.Data))
+			return a
+		}
+	}
+	return netip.Addr{}
+}

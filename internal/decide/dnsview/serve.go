@@ -1,0 +1,158 @@
+package dnsview
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/localvpc/localvpc/internal/state"
+)
+
+// ServerAt makes the view of those who ask the name server at an address of the
+// simulated internet; false when there is none.
+func ServerAt(r state.Reader, at netip.Addr) (*View, bool) {
+	_, fixed := fixedAddrs[at]
+	_, ours := serverAt(at)
+	return &View{r: r, at: at}, fixed || ours
+}
+
+// serve is what the name server answers. It is authoritative for the zones that
+// it holds, and has nothing to say about any other.
+func (v *View) serve(q Question) Answer {
+	if i, ok := serverAt(v.at); ok {
+		return v.serveZone(NameServer(i), q)
+	}
+	hosts := rootHosts
+	for _, list := range [...][]host{registryHosts, amazonHosts} {
+		if slices.ContainsFunc(list, func(h host) bool { return h.addr == v.at }) {
+			hosts = list
+		}
+	}
+	if hosts[0] == amazonHosts[0] {
+		if z, ok := computeAbove(q.Name); ok {
+			a := z.answer(v, q)
+			a.AA, a.RA = true, false
+			return a
+		}
+	}
+	if b, ok := v.branchOf(hosts, q.Name); ok {
+		return b.answer(v, q)
+	}
+	return v.refuse(q)
+}
+
+func (v *View) refuse(q Question) Answer {
+	c := Cause{Decider: NameServerHost, Domain: q.Name, Addr: v.at}
+	if i, ok := serverAt(v.at); ok {
+		c.ID = NameServer(i) + "."
+	} else {
+		c.ID = fixedAddrs[v.at].String()
+	}
+	return Answer{Rcode: Refused, Because: []Cause{c}}
+}
+
+// serveZone answers from the narrowest of the public hosted zones whose delegation
+// set holds the name server; the DS records of a zone are its parent's.
+func (v *View) serveZone(name string, q Question) Answer {
+	from := q.Name
+	if q.Type == TypeDS && from != Root {
+		if _, above := from.First(); v.zoneAt(name, above) != nil {
+			from = above
+		}
+	}
+	z := v.zoneAt(name, from)
+	if z == nil {
+		return v.refuse(q)
+	}
+	return publicAnswer(v.r, z, q, v.place(q.Client), true)
+}
+
+// zoneAt finds the narrowest zone of a name server that a name is in.
+func (v *View) zoneAt(server string, n Name) *state.HostedZone {
+	for ; n != Root; _, n = n.First() {
+		for z := range state.HostedZones.By(v.r, state.ByName, n.Escaped()) {
+			if !z.Private && slices.Contains(z.NameServers, server) {
+				return z
+			}
+		}
+	}
+	return nil
+}
+
+// PublicAnswer is what the name servers of a public hosted zone answer an asker at
+// a place; draw settles what is drawn.
+func PublicAnswer(r state.Reader, z *state.HostedZone, q Question, p Place, draw uint64) Answer {
+	q.Draw = draw
+	return publicAnswer(r, z, q, p, false)
+}
+
+// publicAnswer is PublicAnswer; whole adds what a name server adds: the name
+// servers of the zone, and addresses of the names in the answer that the zone has
+// (Route 53 Developer Guide, "DNS constraints and behaviors").
+func publicAnswer(r state.Reader, z *state.HostedZone, q Question, p Place, whole bool) Answer {
+	apex, err := ParseEscaped(z.Name)
+	if err != nil || !q.Name.In(apex) {
+		return Answer{Rcode: Refused}
+	}
+	if q.left == nil {
+		left := maxZones
+		q.left = &left
+	}
+	h := hosted{z, apex}
+	asks := asking{r: r, place: p, draws: draws(q.Draw), public: true, health: health{r: r}, outside: func(n Name, t Type) []Record {
+		return Internet(r).Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw, Client: p.Client, left: q.left}).Answer
+	}}
+	ans := h.resolve(&asks, q)
+	ans.Located = asks.located
+	ans.AA = !ans.referral()
+	if !whole {
+		return ans
+	}
+	if ans.AA && len(ans.Authority) == 0 && len(ans.Answer) > 0 && (q.Type != TypeNS || q.Name != apex) {
+		sets, _ := h.at(r, apex)
+		records, _ := asks.choose(ofType(sets, "NS"), 0)
+		ans.Authority = own(records, apex)
+	}
+	ans.Additional = h.additional(&asks, ans)
+	return ans
+}
+
+// referral says whether an answer only tells who knows more.
+func (a Answer) referral() bool {
+	return len(a.Answer) == 0 && len(a.Authority) > 0 && a.Authority[0].Type == TypeNS && a.Rcode == Success
+}
+
+// maxAdditional bounds the names that one answer brings the addresses of.
+const maxAdditional = 16
+
+// additional are the addresses in the zone, below its cuts too, of the names that
+// records of an answer point to.
+func (h hosted) additional(a *asking, ans Answer) (out []Record) {
+	seen := map[Name]bool{}
+	for _, section := range [...][]Record{ans.Answer, ans.Authority} {
+		for _, rec := range section {
+			n, ok := rec.target()
+			if !ok || !n.In(h.apex) || seen[n] || len(seen) == maxAdditional {
+				continue
+			}
+			seen[n] = true
+			a.owner = n
+			sets, _ := h.at(a.r, n)
+			for _, typ := range [...]string{"A", "AAAA"} {
+				records, _ := a.choose(ofType(sets, typ), 0)
+				out = append(out, own(records, n)...)
+			}
+		}
+	}
+	return out
+}
+
+// target is the name of the host that a record is about.
+func (r Record) target() (Name, bool) {
+	skip := map[Type]int{TypeNS: 0, TypeMX: 2, TypeSRV: 6}
+	at, ok := skip[r.Type]
+	if !ok || len(r.Data) <= at {
+		return "", false
+	}
+	return Name(strings.ToLower(r.Data[at:])), true
+}
