@@ -177,19 +177,3 @@ func (h hosted) additional(a *asking, ans *Answer, records []Record) {
 		}
 	}
 }
-
-// PublicAnswer is what the name servers of a public hosted zone answer an asker at
-// a place; draw settles what is drawn.
-func PublicAnswer(r state.Reader, z *state.HostedZone, q Question, p Place, draw uint64) Answer {
-	apex, err := ParseEscaped(z.Name)
-	if err != nil || !q.Name.In(apex) {
-		return Answer{Rcode: Refused}
-	}
-	h := hosted{z, apex}
-	a := asking{r: r, place: p, draws: draws(draw), public: true, health: health{r: r}}
-	ans := h.resolve(&a, q)
-	// AA is about the first owner (RFC 1034 section 6.2): a referral that a CNAME
-	// record leads to leaves it set.
-	ans.AA = len(ans.Answer) > 0 || len(ans.Authority) == 0 || ans.Authority[0].Type != TypeNS
-	return ans
-}

@@ -27,8 +27,12 @@ const negativeTTL = 60
 // Its fields are not verified against AWS.
 func soa(apex Name) Record {
 	mname, rname := apex.below("ns0"), soaContact
-	if apex == Root {
-		mname, rname = rootServer, rootContact
+	if _, above := apex.First(); apex == Root {
+		mname, rname = rootHosts[0].name, registryContact
+	} else if _, local := localZones[apex]; above == Root && !local {
+		mname, rname = registryHosts[0].name, registryContact
+	} else if amazonDomains[apex] || apex == inAddrArpa {
+		mname = amazonHosts[0].name
 	}
 	data := make([]byte, 0, len(mname)+len(rname)+20)
 	data = append(data, mname...)
@@ -40,9 +44,8 @@ func soa(apex Name) Record {
 }
 
 var (
-	soaContact  = mustName("hostmaster.amazon.com")
-	rootServer  = mustName("a.root-servers.net")
-	rootContact = mustName("nstld.verisign-grs.com")
+	soaContact      = mustName("hostmaster.amazon.com")
+	registryContact = mustName("nstld.verisign-grs.com")
 )
 
 // Value is the data in presentation form, "" of types that only hosted zones have

@@ -3,7 +3,6 @@ package dnsview
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -104,6 +103,8 @@ func publicAnswer(r state.Reader, z *state.HostedZone, q Question, p Place, whol
 	}}
 	ans := h.resolve(&asks, q)
 	ans.Located = asks.located
+	// AA is about the first owner (RFC 1034 section 6.2): a referral that a CNAME
+	// record leads to leaves it set.
 	ans.AA = !ans.referral()
 	if !whole {
 		return ans
@@ -113,46 +114,10 @@ func publicAnswer(r state.Reader, z *state.HostedZone, q Question, p Place, whol
 		records, _ := asks.choose(ofType(sets, "NS"), 0)
 		ans.Authority = own(records, apex)
 	}
-	ans.Additional = h.additional(&asks, ans)
 	return ans
 }
 
 // referral says whether an answer only tells who knows more.
 func (a Answer) referral() bool {
 	return len(a.Answer) == 0 && len(a.Authority) > 0 && a.Authority[0].Type == TypeNS && a.Rcode == Success
-}
-
-// maxAdditional bounds the names that one answer brings the addresses of.
-const maxAdditional = 16
-
-// additional are the addresses in the zone, below its cuts too, of the names that
-// records of an answer point to.
-func (h hosted) additional(a *asking, ans Answer) (out []Record) {
-	seen := map[Name]bool{}
-	for _, section := range [...][]Record{ans.Answer, ans.Authority} {
-		for _, rec := range section {
-			n, ok := rec.target()
-			if !ok || !n.In(h.apex) || seen[n] || len(seen) == maxAdditional {
-				continue
-			}
-			seen[n] = true
-			a.owner = n
-			sets, _ := h.at(a.r, n)
-			for _, typ := range [...]string{"A", "AAAA"} {
-				records, _ := a.choose(ofType(sets, typ), 0)
-				out = append(out, own(records, n)...)
-			}
-		}
-	}
-	return out
-}
-
-// target is the name of the host that a record is about.
-func (r Record) target() (Name, bool) {
-	skip := map[Type]int{TypeNS: 0, TypeMX: 2, TypeSRV: 6}
-	at, ok := skip[r.Type]
-	if !ok || len(r.Data) <= at {
-		return "", false
-	}
-	return Name(strings.ToLower(r.Data[at:])), true
 }

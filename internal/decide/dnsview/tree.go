@@ -183,17 +183,10 @@ func (a Answer) refer(domain Name, hosts []host) Answer {
 	return a
 }
 
-// place is where an asker is: where its VPC is, or the Region of its public address.
+// place is where an asker is: where its VPC is, else who has its address.
 func (v *View) place(client netip.Prefix) Place {
-	var p Place
 	if v.vpc != nil {
 		return RegionPlace(v.vpc.Region)
 	}
-	if client.IsValid() {
-		if o, ok := ownerOf(v.r, client.Addr()); ok {
-			p = RegionPlace(o.region)
-		}
-	}
-	p.Client = client
-	return p
+	return ClientPlace(v.r, client)
 }

@@ -140,7 +140,7 @@ func TestAnswersOverBothTransports(t *testing.T) {
 				{"PTR", ask("5.0.0.10.in-addr.arpa.", dns.TypePTR), "NOERROR 5.0.0.10.in-addr.arpa.\t60\tIN\tPTR\tip-10-0-0-5.ec2.internal."},
 				{"NODATA", ask("ip-10-0-0-5.ec2.internal.", dns.TypeMX), "NOERROR ec2.internal.\t60\tIN\tSOA\tns0.ec2.internal. hostmaster.amazon.com. 1 7200 900 1209600 60"},
 				{"NXDOMAIN", ask("x.ec2.internal.", dns.TypeA), "NXDOMAIN ec2.internal.\t60\tIN\tSOA\tns0.ec2.internal. hostmaster.amazon.com. 1 7200 900 1209600 60"},
-				{"root", ask("example.com.", dns.TypeA), "NXDOMAIN .\t60\tIN\tSOA\ta.root-servers.net. nstld.verisign-grs.com. 1 7200 900 1209600 60"},
+				{"root", ask("example.com.", dns.TypeA), "NXDOMAIN com.\t60\tIN\tSOA\ta.gtld-servers.net. nstld.verisign-grs.com. 1 7200 900 1209600 60"},
 				{"EDNS", ask("ip-10-0-0-5.ec2.internal.", dns.TypeA).SetEdns0(1232, true), "NOERROR ip-10-0-0-5.ec2.internal.\t60\tIN\tA\t10.0.0.5"},
 			} {
 				in, _, err := client.Exchange(c.m, transport.addr)
