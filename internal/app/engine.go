@@ -38,6 +38,7 @@ import (
 	"github.com/localvpc/localvpc/internal/front/cli"
 	"github.com/localvpc/localvpc/internal/node/dnsserver"
 	"github.com/localvpc/localvpc/internal/node/guests"
+	"github.com/localvpc/localvpc/internal/node/health"
 	"github.com/localvpc/localvpc/internal/node/imds"
 	"github.com/localvpc/localvpc/internal/node/kernel"
 	"github.com/localvpc/localvpc/internal/node/listen"
@@ -75,6 +76,7 @@ type engine struct {
 	kernel *kernel.Kernel
 	guests *guests.Guests
 	nodes  *reconcile.Reconciler
+	health *health.Checkers
 
 	hosts  chan struct{}  // taken while an outside host is made or removed
 	notes  []string       // what does not work here, and why
@@ -258,6 +260,7 @@ func (e *engine) packets() error {
 		Log:    e.log,
 	}, e.inside.Stored)
 	e.nodes = reconcile.New(reconcile.Config{Store: e.store, Kernel: e.kernel, Services: services, Host: e.guests, Log: e.log})
+	e.health = e.checkers()
 	return nil
 }
 
@@ -311,9 +314,13 @@ func (e *engine) api() error {
 	if id.access != nil {
 		e.runner.Access = id.access
 	}
+	names := route53.Config{Now: time.Now, Draw: mathrand.Uint64}
+	if e.health != nil {
+		names.Seen = e.health.Seen
+	}
 	e.services = []apiserver.Service{
 		{API: wireec2.API, Signing: "ec2", Actions: byName(wireec2.API, compute.Actions())},
-		{API: wireroute53.API, Signing: "route53", Actions: byName(wireroute53.API, route53.New(route53.Config{Now: time.Now, Draw: mathrand.Uint64}).Actions())},
+		{API: wireroute53.API, Signing: "route53", Actions: byName(wireroute53.API, route53.New(names).Actions())},
 		{API: wirequotas.API, Signing: "servicequotas", Actions: byName(wirequotas.API, servicequotas.New(e.quotas).Actions())},
 		{API: wireiam.API, Signing: "iam", Actions: byName(wireiam.API, iam.New(iam.Config{Seal: id.seal, Library: &id.library}).Actions())},
 		{API: wiressm.API, Signing: "ssm", Actions: byName(wiressm.API, ssm.New().Actions())},
@@ -399,7 +406,7 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 	defer e.end(nil)
 	e.life = ctx
 	var running sync.WaitGroup
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	if e.nodes != nil {
 		running.Go(func() {
 			if err := e.nodes.Run(ctx); err != nil {
@@ -414,6 +421,11 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 			return nil
 		}
 		e.sweep()
+		running.Go(func() {
+			if err := e.health.Run(ctx); err != nil {
+				failed <- err
+			}
+		})
 	}
 	running.Go(func() {
 		if err := e.server.Serve(l); err != nil {

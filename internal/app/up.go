@@ -113,6 +113,9 @@ func prepare(o cli.UpOptions) (settings, error) {
 	if o.Authz != "" && o.Authz != "on" && o.Authz != "off" {
 		return set, fmt.Errorf("--authz is on or off, not %q", o.Authz)
 	}
+	if o.HealthScale != 0 && !(o.HealthScale >= 0.001 && o.HealthScale <= 1) {
+		return set, fmt.Errorf("--health-interval-scale is from 0.001 to 1, not %v", o.HealthScale)
+	}
 	if o.Ephemeral {
 		set.Data = ""
 	} else {

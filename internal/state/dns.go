@@ -203,14 +203,24 @@ type HealthCheck struct {
 	Down         bool                `json:",omitempty"`
 	Observations []HealthObservation `json:",omitempty"` // the last one of each checker
 	Failures     []HealthObservation `json:",omitempty"` // the last failure that each checker saw
+
+	// Of CLOUDWATCH_METRIC. Stored: there is no CloudWatch, so the alarm never has
+	// data, and InsufficientData is what decides.
+	AlarmRegion      string `json:",omitempty"`
+	AlarmName        string `json:",omitempty"`
+	InsufficientData string `json:",omitempty"` // "Healthy", "Unhealthy", "LastKnownStatus"
 }
 
-// HealthObservation is what one checker saw.
+// HealthObservation is what one checker saw. It is written when what is seen
+// changes, not each time that it is seen.
 type HealthObservation struct {
 	Region string
 	IP     netip.Addr
 	Status string // AWS's text
 	Time   time.Time
+	// Down: the checker takes the endpoint for unhealthy. One failure alone does not
+	// make it do so, nor one success the contrary (FailureThreshold).
+	Down bool `json:",omitempty"`
 }
 
 // HealthChecks is the table of health checks.

@@ -35,6 +35,10 @@ func (h *health) check(k state.Key) bool {
 	switch {
 	case c.Disabled:
 		up = true
+	case c.Type == "CLOUDWATCH_METRIC":
+		// Without CloudWatch an alarm has no data; a last status that nobody knows is
+		// healthy (Route 53 API Reference, HealthCheckConfig, "InsufficientDataHealthStatus").
+		up = c.InsufficientData != "Unhealthy"
 	case c.Type == "CALCULATED":
 		healthy := 0
 		for _, child := range c.Children {

@@ -63,8 +63,11 @@ type UpOptions struct {
 	NatIdle int
 	// NoDefaultVpc: accounts begin without a default VPC.
 	NoDefaultVpc bool
-	Detach       bool
-	Verbose      bool
+	// HealthScale is what the intervals of health checks are multiplied with; zero is
+	// one.
+	HealthScale float64
+	Detach      bool
+	Verbose     bool
 }
 
 // Config wires the commands.

@@ -1,11 +1,15 @@
 package route53
 
 import (
+	"net/netip"
 	"reflect"
+	"slices"
+	"time"
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/route53"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -136,7 +140,7 @@ func (s *Service) GetHealthCheckStatus(r state.Reader, c authz.Caller, in *api.G
 	if err != nil {
 		return nil, err
 	}
-	return &api.GetHealthCheckStatusOutput{HealthCheckObservations: observations(h.Observations)}, nil
+	return &api.GetHealthCheckStatusOutput{HealthCheckObservations: s.observations(h, h.Observations)}, nil
 }
 
 // GetHealthCheckLastFailureReason tells the last failure that each checker saw.
@@ -145,7 +149,7 @@ func (s *Service) GetHealthCheckLastFailureReason(r state.Reader, c authz.Caller
 	if err != nil {
 		return nil, err
 	}
-	return &api.GetHealthCheckLastFailureReasonOutput{HealthCheckObservations: observations(h.Failures)}, nil
+	return &api.GetHealthCheckLastFailureReasonOutput{HealthCheckObservations: s.observations(h, h.Failures)}, nil
 }
 
 func probed(r state.Reader, c authz.Caller, id *string) (*state.HealthCheck, error) {
@@ -156,17 +160,27 @@ func probed(r state.Reader, c authz.Caller, id *string) (*state.HealthCheck, err
 	return h, err
 }
 
-func observations(list []state.HealthObservation) []api.HealthCheckObservation {
+// observations shows what checkers have seen. The time is that of the last look as
+// long as that has seen the same, which the row was not written for.
+func (s *Service) observations(h *state.HealthCheck, list []state.HealthObservation) []api.HealthCheckObservation {
 	out := make([]api.HealthCheckObservation, len(list))
 	for i := range list {
-		out[i] = api.HealthCheckObservation{Region: &list[i].Region, IPAddress: new(list[i].IP.String()),
-			StatusReport: &api.StatusReport{Status: &list[i].Status, CheckedTime: &list[i].Time}}
+		o := &list[i]
+		at := o.Time
+		if s.cfg.Seen != nil && slices.ContainsFunc(h.Observations, func(last state.HealthObservation) bool { return last.Region == o.Region && last.Status == o.Status }) {
+			if seen := s.cfg.Seen(h.Key, o.Region); seen.After(at) {
+				at = seen.UTC().Truncate(time.Millisecond)
+			}
+		}
+		out[i] = api.HealthCheckObservation{Region: &o.Region, IPAddress: new(o.IP.String()), StatusReport: &api.StatusReport{Status: &o.Status, CheckedTime: &at}}
 	}
 	return out
 }
 
-// GetCheckerIpRanges lists the blocks that AWS's checkers come from (ip-ranges.json,
-// service ROUTE53_HEALTHCHECKS).
-func (s *Service) GetCheckerIpRanges(state.Reader, authz.Caller, *api.GetCheckerIpRangesInput) (*api.GetCheckerIpRangesOutput, error) {
-	return &api.GetCheckerIpRangesOutput{CheckerIpRanges: checkerRanges()}, nil
+// GetCheckerIpRanges lists the blocks that the health checkers come from: the one
+// address of the simulated internet that they have, rather than AWS's. Whoever
+// admits what is listed admits them.
+func (s *Service) GetCheckerIpRanges(r state.Reader, _ authz.Caller, _ *api.GetCheckerIpRangesInput) (*api.GetCheckerIpRangesOutput, error) {
+	from := publicip.Router(r)
+	return &api.GetCheckerIpRangesOutput{CheckerIpRanges: []string{netip.PrefixFrom(from, from.BitLen()).String()}}, nil
 }

@@ -8,6 +8,7 @@ import (
 	api "github.com/localvpc/localvpc/internal/aws/wire/route53"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/decide/dnsview"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -19,15 +20,6 @@ const (
 	httpsPort        = 443
 	maxChildren      = 255 // Developer Guide, "Quotas"; the model says 256
 )
-
-// checkerRanges are the blocks of AWS's health checkers.
-func checkerRanges() []string {
-	return []string{
-		"15.177.0.0/18", "54.183.255.128/26", "54.228.16.0/26", "54.232.40.64/26", "54.241.32.64/26", "54.243.31.192/26",
-		"54.244.52.192/26", "54.245.168.0/26", "54.248.220.0/26", "54.250.253.192/26", "54.251.31.128/26", "54.252.79.128/26",
-		"54.252.254.192/26", "54.255.254.192/26", "107.23.255.0/26", "176.34.159.192/26", "177.71.207.128/26",
-	}
-}
 
 // configure fills a row from a configuration, and with defaults what that leaves
 // out; what is wrong with it is sound's to say.
@@ -41,6 +33,10 @@ func configure(h *state.HealthCheck, in *api.HealthCheckConfig) {
 	h.Path, h.Domain, h.Search = text(in.ResourcePath), text(in.FullyQualifiedDomainName), text(in.SearchString)
 	h.Inverted, h.Disabled, h.MeasureLatency = isTrue(in.Inverted), isTrue(in.Disabled), isTrue(in.MeasureLatency)
 	h.HealthThreshold, h.Children, h.Regions, h.EnableSNI = in.HealthThreshold, in.ChildHealthChecks, in.Regions, in.EnableSNI
+	if a := in.AlarmIdentifier; a != nil {
+		h.AlarmRegion, h.AlarmName = text(a.Region), text(a.Name)
+	}
+	h.InsufficientData = text(in.InsufficientDataHealthStatus)
 	if in.Port != nil {
 		h.Port = *in.Port
 	}
@@ -49,6 +45,9 @@ func configure(h *state.HealthCheck, in *api.HealthCheckConfig) {
 	}
 	if in.FailureThreshold != nil {
 		h.Threshold = *in.FailureThreshold
+	}
+	if h.Type == api.HealthCheckTypeCLOUDWATCHMETRIC && h.InsufficientData == "" {
+		h.InsufficientData = api.InsufficientDataHealthStatusLastKnownStatus
 	}
 	if !endpointType(h.Type) {
 		return
@@ -88,6 +87,10 @@ func checkConfig(h *state.HealthCheck) *api.HealthCheckConfig {
 	if endpointType(h.Type) {
 		out.RequestInterval, out.FailureThreshold, out.MeasureLatency, out.EnableSNI = &h.Interval, &h.Threshold, &h.MeasureLatency, h.EnableSNI
 	}
+	if h.AlarmName != "" {
+		out.AlarmIdentifier = &api.AlarmIdentifier{Region: &h.AlarmRegion, Name: &h.AlarmName}
+	}
+	out.InsufficientDataHealthStatus = optional(h.InsufficientData)
 	if h.IP.IsValid() {
 		out.IPAddress = new(h.IP.String())
 	}
@@ -104,11 +107,20 @@ func checkOut(h *state.HealthCheck) *api.HealthCheck {
 // sound says what is wrong with a health check (API Reference, HealthCheckConfig).
 // Few of the texts are known from AWS.
 func (s *Service) sound(r state.Reader, c authz.Caller, h *state.HealthCheck) error {
+	alarm := h.Type == api.HealthCheckTypeCLOUDWATCHMETRIC
 	switch {
+	case !alarm && (h.AlarmName != "" || h.InsufficientData != ""):
+		return invalidInput("Invalid parameter : Health checks of type %s must not have an alarm identifier or an insufficient data health status specified.", h.Type)
 	case h.Type == api.HealthCheckTypeCALCULATED:
 		return calculated(r, c, h)
+	case alarm && (h.AlarmName == "" || h.AlarmRegion == ""):
+		return invalidInput("Invalid parameter : CloudWatch metric health checks must have an alarm identifier specified.")
+	case alarm && (ofEndpoint(h) || h.HealthThreshold != nil || len(h.Children) > 0):
+		return invalidInput("Invalid parameter : CloudWatch metric health checks must not have parameters of an endpoint or of child health checks specified.")
+	case alarm:
+		return nil
 	case !endpointType(h.Type):
-		return invalidInput("Invalid parameter : Health checks of type %s are not offered here: there are neither CloudWatch alarms nor routing controls.", h.Type)
+		return invalidInput("Invalid parameter : Health checks of type %s are not offered here: there are no routing controls.", h.Type)
 	}
 	tcp, matching := h.Type == api.HealthCheckTypeTCP, strings.HasSuffix(h.Type, "_STR_MATCH")
 	switch {
@@ -118,6 +130,8 @@ func (s *Service) sound(r state.Reader, c authz.Caller, h *state.HealthCheck) er
 		return invalidInput("Invalid parameter : Basic health checks must have an IP address or a fully qualified domain name specified.")
 	case h.IP.IsValid() && !reachable(h.IP):
 		return invalidInput("Invalid parameter : The IP address must be a public address, not one of the local, private, nonroutable, or multicast ranges.")
+	case h.Domain != "" && !isHost(h.Domain):
+		return invalidInput("Invalid parameter : The fully qualified domain name %s is not valid.", awserr.Clip(h.Domain))
 	case tcp && h.IP.IsValid() && h.Domain != "":
 		return invalidInput("TCP health checks that have IP address must not have a fully qualified domain name specified.")
 	case tcp && h.Port == 0:
@@ -136,6 +150,12 @@ func (s *Service) sound(r state.Reader, c authz.Caller, h *state.HealthCheck) er
 	return nil
 }
 
+// isHost says whether a name can be asked for, and sent in a Host header.
+func isHost(name string) bool {
+	_, err := dnsview.ParseName(name)
+	return err == nil && strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
+}
+
 // reachable says whether checkers may ask an address.
 func reachable(a netip.Addr) bool {
 	return a.Zone() == "" && a.IsGlobalUnicast() && !a.IsPrivate() && !sharedRange.Contains(a)
@@ -144,10 +164,15 @@ func reachable(a netip.Addr) bool {
 // sharedRange is that of carriers' address translation (RFC 6598).
 var sharedRange = netip.MustParsePrefix("100.64.0.0/10")
 
+// ofEndpoint says whether a check has parameters of an endpoint.
+func ofEndpoint(h *state.HealthCheck) bool {
+	return h.IP.IsValid() || h.Domain != "" || h.Port != 0 || h.Path != "" || h.Search != "" || h.Interval != 0 || h.Threshold != 0 || len(h.Regions) > 0
+}
+
 // calculated checks a health check that others add up to.
 func calculated(r state.Reader, c authz.Caller, h *state.HealthCheck) error {
 	switch {
-	case h.IP.IsValid() || h.Domain != "" || h.Port != 0 || h.Path != "" || h.Search != "" || h.Interval != 0 || h.Threshold != 0 || len(h.Regions) > 0:
+	case ofEndpoint(h):
 		return invalidInput("Invalid parameter : Calculated health checks must not have parameters of an endpoint specified.")
 	case len(h.Children) > maxChildren:
 		return invalidInput("Invalid parameter : A calculated health check can have at most %d child health checks.", maxChildren)

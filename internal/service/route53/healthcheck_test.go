@@ -58,7 +58,7 @@ func TestHealthChecks(t *testing.T) {
 
 func TestHealthCheckRefused(t *testing.T) {
 	w := newWorld(t, 0)
-	ip := new("192.0.2.1")
+	ip, alarm := new("192.0.2.1"), &api.AlarmIdentifier{Region: new("us-east-1"), Name: new("high")}
 	for _, tt := range []struct {
 		config api.HealthCheckConfig
 		want   string
@@ -78,7 +78,11 @@ func TestHealthCheckRefused(t *testing.T) {
 		{api.HealthCheckConfig{Type: new("CALCULATED")}, "Invalid parameter : Calculated health checks must have a health threshold specified."},
 		{api.HealthCheckConfig{Type: new("CALCULATED"), HealthThreshold: new(int32(1)), IPAddress: ip}, "Invalid parameter : Calculated health checks must not have parameters of an endpoint specified."},
 		{api.HealthCheckConfig{Type: new("CALCULATED"), HealthThreshold: new(int32(1)), ChildHealthChecks: []string{"none"}}, "Invalid parameter : The child health check none does not exist."},
-		{api.HealthCheckConfig{Type: new("CLOUDWATCH_METRIC")}, "Invalid parameter : Health checks of type CLOUDWATCH_METRIC are not offered here: there are neither CloudWatch alarms nor routing controls."},
+		{api.HealthCheckConfig{Type: new("CLOUDWATCH_METRIC")}, "Invalid parameter : CloudWatch metric health checks must have an alarm identifier specified."},
+		{api.HealthCheckConfig{Type: new("CLOUDWATCH_METRIC"), AlarmIdentifier: alarm, IPAddress: ip}, "Invalid parameter : CloudWatch metric health checks must not have parameters of an endpoint or of child health checks specified."},
+		{api.HealthCheckConfig{Type: new("HTTP"), AlarmIdentifier: alarm, IPAddress: ip}, "Invalid parameter : Health checks of type HTTP must not have an alarm identifier or an insufficient data health status specified."},
+		{api.HealthCheckConfig{Type: new("RECOVERY_CONTROL")}, "Invalid parameter : Health checks of type RECOVERY_CONTROL are not offered here: there are no routing controls."},
+		{api.HealthCheckConfig{Type: new("HTTP"), FullyQualifiedDomainName: new("a\r\nX: y")}, "Invalid parameter : The fully qualified domain name a\r\nX: y is not valid."},
 		{api.HealthCheckConfig{Type: new("HTTP"), IPAddress: ip, FailureThreshold: new(int32(11))}, "1 validation error detected: Value '11' at 'healthCheckConfig.failureThreshold' failed to satisfy constraint: Member must have value less than or equal to 10"},
 		{api.HealthCheckConfig{Type: new("HTTP"), IPAddress: ip, Regions: []string{"us-east-1"}}, "1 validation error detected: Value '[us-east-1]' at 'healthCheckConfig.regions' failed to satisfy constraint: Member must have length greater than or equal to 3"},
 	} {

@@ -30,6 +30,9 @@ type Config struct {
 	Delay time.Duration
 	// Draw gives what TestDNSAnswer leaves to chance.
 	Draw func() uint64
+	// Seen tells when the checker in a Region last looked at a health check; zero when
+	// it is not known. nil: nobody looks.
+	Seen func(check state.Key, region string) time.Time
 }
 
 // Service serves the actions; it has no state of its own.
