@@ -80,13 +80,6 @@ func (w *network) console(ctx context.Context, id string) string {
 
 // agent starts one instance with a load generator in it.
 func (w *network) agent(ctx context.Context, o order) (*agent, error) {
-	o.count = 1
-	made, err := w.run(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	if err := w.running(ctx); err != nil {
-		return nil, err
-	}
-	return w.p.agentIn(ctx, *made[0].InstanceId, *made[0].PrivateIpAddress)
+	_, a, err := w.guest(ctx, o)
+	return a, err
 }

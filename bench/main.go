@@ -39,6 +39,7 @@ var subjects = []subject{
 	{"boot", "boot: RunInstances to the first answer of the instance's own server", bootRows},
 	{"rule", "rule: a security group rule is changed and obeyed", ruleRows},
 	{"path", "path: packets between two instances against plain routing", pathRows},
+	{"edge", "edge: packets between an instance and an outside host against plain routing", edgeRows},
 	{"scale", "scale: many interfaces, many instances", scaleRows},
 }
 

@@ -69,13 +69,21 @@ func (w *network) allow(ctx context.Context, group, from string, first, last int
 
 // allowHosts adds n rules for single addresses outside the VPC.
 func (w *network) allowHosts(ctx context.Context, group string, n int) error {
+	return hostRules(n, func(p []ec2.IpPermission) error {
+		_, err := ask[ec2.AuthorizeSecurityGroupIngressOutput](ctx, w.p, "AuthorizeSecurityGroupIngress", &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: p})
+		return err
+	})
+}
+
+// hostRules has n rules for single addresses added, as many in one call as it takes.
+func hostRules(n int, add func([]ec2.IpPermission) error) error {
 	const most = 500 // in one call
 	for at := 0; at < n; at += most {
 		p := ec2.IpPermission{IpProtocol: new("tcp"), FromPort: new(int32(443)), ToPort: new(int32(443))}
 		for i := at; i < min(at+most, n); i++ {
 			p.IpRanges = append(p.IpRanges, ec2.IpRange{CidrIp: new(fmt.Sprintf("203.%d.%d.%d/32", 1+i/65536, i/256%256, i%256))})
 		}
-		if _, err := ask[ec2.AuthorizeSecurityGroupIngressOutput](ctx, w.p, "AuthorizeSecurityGroupIngress", &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: []ec2.IpPermission{p}}); err != nil {
+		if err := add([]ec2.IpPermission{p}); err != nil {
 			return fmt.Errorf("after %d rules: %w", at, err)
 		}
 	}

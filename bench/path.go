@@ -38,77 +38,95 @@ var patterns = []pattern{
 // many. It is the spread of the medians of equal paths.
 const flat = 0.93
 
-// pathRows measures three paths in turns: plain routing, a VPC with 10 rules and
-// 10 members, and one with 10,000 rules and 1,000 members. Results are per second
-// of CPU time, since a router has no CPU of its own here: packets are forwarded in
-// the process that sends them.
+// sizes of VPCs in rules and members of the groups concerned.
+func (b *bench) sizes() [][2]int {
+	return [][2]int{{10, 10}, {pick(b, 1000, 100), pick(b, 1000, 26)}, {pick(b, 10000, 200), pick(b, 1000, 26)}}
+}
+
+func sizeName(size [2]int) string { return fmt.Sprintf("%d rules, %d members", size[0], size[1]) }
+
+func newSide(name string, client, server *agent) *pathSide {
+	return &pathSide{name: name, client: client, server: server, perCPU: map[string][]float64{}, wall: map[string][]float64{}}
+}
+
+// pathRows measures paths in turns: plain routing, and VPCs with 10 rules and 10
+// members up to 10,000 rules and 1,000 members. Results are per second of CPU time,
+// since a router has no CPU of its own here: packets are forwarded in the process
+// that sends them.
 func pathRows(ctx context.Context, b *bench) ([]row, error) {
-	rules, members := pick(b, 10000, 200), pick(b, 1000, 26)
-	var sides []*pathSide
-	add := func(name string, client, server *agent) {
-		sides = append(sides, &pathSide{name: name, client: client, server: server, perCPU: map[string][]float64{}, wall: map[string][]float64{}})
-	}
-	client, server, err := b.plainPath()
+	client, server, err := b.plainPath(mtu, mtu)
 	if err != nil {
 		return nil, err
 	}
 	defer client.end()
-	add("plain", client, server)
+	if _, err := server.say("serve 9000"); err != nil {
+		return nil, err
+	}
+	sides := []*pathSide{newSide("plain", client, server)}
 	err = b.with(func(p *program) error {
-		for i, size := range [][2]int{{10, 10}, {rules, members}} {
+		for i, size := range b.sizes() {
 			client, server, err := pathNetwork(ctx, p, 70+i, size[0], size[1])
 			if err != nil {
-				return fmt.Errorf("a VPC with %d rules and %d members: %w", size[0], size[1], err)
+				return fmt.Errorf("a VPC with %s: %w", sizeName(size), err)
 			}
 			defer client.end()
 			defer server.end()
-			add(fmt.Sprintf("%d rules, %d members", size[0], size[1]), client, server)
+			sides = append(sides, newSide(sizeName(size), client, server))
 		}
-		for _, s := range sides {
-			if _, err := s.client.say("pin first"); err != nil {
-				return err
-			}
-			if _, err := s.server.say("serve 9000"); err != nil {
-				return err
-			}
-		}
-		for round := range b.times(15) {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			for _, l := range patterns {
-				for i := range sides { // another one begins each round
-					if err := sides[(round+i)%len(sides)].measure(l, pick(b, 1.0, 0.2)); err != nil {
-						return err
-					}
-				}
-				if a, b := sides[0].last, sides[1].last; a.Control != b.Control || a.Segment != b.Segment {
-					return fmt.Errorf("the paths differ: plain routing has %s and segments of %d bytes, instances have %s and %d", a.Control, a.Segment, b.Control, b.Segment)
-				}
-			}
-		}
-		return nil
+		return inTurns(ctx, sides, patterns, b.times(15), pick(b, 0.75, 0.2))
 	}, "--ephemeral", "--quotas", "off")
 	if err != nil {
 		return nil, err
 	}
 	var rows []row
 	for _, l := range patterns {
-		compare := func(a, b *pathSide, least float64, of string) row {
-			r := row{
-				measure: l.name + ": " + a.name, unit: l.unit + "/CPU s", of: of,
-				value: median(a.perCPU[l.name]), yard: median(b.perCPU[l.name]), ratio: median(ratios(a.perCPU[l.name], b.perCPU[l.name])),
-				note: fmt.Sprintf("wall clock: %s against %s %s/s, %s", number(median(a.wall[l.name])), number(median(b.wall[l.name])), l.unit, number(median(ratios(a.wall[l.name], b.wall[l.name])))),
-			}
-			if least > 0 {
-				r.target = ratioAtLeast(least)
-			}
-			return r
+		plain, small := sides[0], sides[1]
+		for _, s := range sides[1:] {
+			rows = append(rows, compare(l, s, plain, l.least, "plain"))
 		}
-		plain, small, large := sides[0], sides[1], sides[2]
-		rows = append(rows, compare(small, plain, l.least, "plain"), compare(large, plain, l.least, "plain"), compare(large, small, flat, "small VPC"))
+		rows = append(rows, compare(l, sides[len(sides)-1], small, flat, "small VPC"))
 	}
 	return rows, nil
+}
+
+// inTurns measures every side with every pattern in each round.
+func inTurns(ctx context.Context, sides []*pathSide, patterns []pattern, rounds int, seconds float64) error {
+	for _, s := range sides {
+		if _, err := s.client.say("pin first"); err != nil {
+			return err
+		}
+	}
+	for round := range rounds {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for _, l := range patterns {
+			for i := range sides { // another one begins each round
+				if err := sides[(round+i)%len(sides)].measure(l, seconds); err != nil {
+					return err
+				}
+			}
+			for _, s := range sides[1:] {
+				if a, b := sides[0].last, s.last; a.Control != b.Control || a.Segment != b.Segment {
+					return fmt.Errorf("the paths differ: %s has %s and segments of %d bytes, %s has %s and %d", sides[0].name, a.Control, a.Segment, s.name, b.Control, b.Segment)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// compare is the row of a side with another one as its yardstick.
+func compare(l pattern, s, yard *pathSide, least float64, of string) row {
+	r := row{
+		measure: l.name + ": " + s.name, unit: l.unit + "/CPU s", of: of,
+		value: median(s.perCPU[l.name]), yard: median(yard.perCPU[l.name]), ratio: median(ratios(s.perCPU[l.name], yard.perCPU[l.name])),
+		note: fmt.Sprintf("wall clock: %s against %s %s/s, %s", number(median(s.wall[l.name])), number(median(yard.wall[l.name])), l.unit, number(median(ratios(s.wall[l.name], yard.wall[l.name])))),
+	}
+	if least > 0 {
+		r.target = ratioAtLeast(least)
+	}
+	return r
 }
 
 func (s *pathSide) measure(l pattern, seconds float64) error {
@@ -165,7 +183,10 @@ func pathNetwork(ctx context.Context, p *program, net, rules, members int) (clie
 	if client, err = w.agent(ctx, order{subnet: 0, groups: []string{app}}); err != nil {
 		return nil, nil, err
 	}
-	if server, err = w.agent(ctx, order{subnet: 1, groups: []string{web}}); err != nil {
+	if server, err = w.agent(ctx, order{subnet: 1, groups: []string{web}}); err == nil {
+		_, err = server.say("serve 9000")
+	}
+	if err != nil {
 		client.end()
 		return nil, nil, err
 	}

@@ -25,16 +25,19 @@ import (
 )
 
 // The yardstick of the packet path is Linux routing between namespaces and
-// nothing else: client, router and server, two veth pairs, no nftables, no
-// connection tracking, the same MTU and congestion control as in instances. This
-// program starts itself anew in namespaces of its own to make them.
+// nothing else: client, routers and server in a row, a veth pair between each two,
+// no nftables, no connection tracking, the same MTU and congestion control as in
+// instances. This program starts itself anew in namespaces of its own to make them.
 
 // plainArg as first argument makes this program the yardstick.
 const plainArg = "plain-yardstick"
 
-// mtu is that of AWS's interfaces (Amazon EC2 User Guide, "Network MTU for your
-// EC2 instance").
-const mtu = 9001
+// MTU of AWS's interfaces, and outside of VPCs (Amazon EC2 User Guide, "Network
+// MTU for your EC2 instance").
+const (
+	mtu         = 9001
+	internetMTU = 1500
+)
 
 // plain prepares this program as yardstick in a network namespace of its own, and
 // for an ordinary user in a user namespace too, as localvpc itself.
@@ -74,9 +77,14 @@ func copySelf(to string) error {
 	return errors.Join(err, file.Close())
 }
 
-// plainPath starts the yardstick's two load generators.
-func (b *bench) plainPath() (client, server *agent, err error) {
-	cmd, err := b.plain("path", b.traffic)
+// plainPath starts the yardstick's two load generators, with as many routers
+// between them as there are links, less one, each of which has an MTU.
+func (b *bench) plainPath(mtus ...int) (client, server *agent, err error) {
+	args := []string{"path", b.traffic}
+	for _, m := range mtus {
+		args = append(args, strconv.Itoa(m))
+	}
+	cmd, err := b.plain(args...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,7 +103,7 @@ func (b *bench) plainPath() (client, server *agent, err error) {
 		defer hisIn.Close()
 		defer hisOut.Close()
 		cmd.ExtraFiles = append(cmd.ExtraFiles, hisIn, hisOut)
-		agents[i] = newAgent(in, out, plainHost(i+1, 2).String())
+		agents[i] = newAgent(in, out, plainHost(i*(len(mtus)-1), i).String())
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, nil, fmt.Errorf("starting the yardstick: %w", err)
@@ -133,8 +141,16 @@ func plainMain(args []string) int {
 	runtime.LockOSThread()
 	var err error
 	switch {
-	case len(args) == 2 && args[0] == "path":
-		err = plainRouter(args[1])
+	case len(args) >= 4 && args[0] == "path":
+		mtus := make([]int, len(args)-2)
+		for i, arg := range args[2:] {
+			var bad error
+			mtus[i], bad = strconv.Atoi(arg)
+			err = errors.Join(err, bad)
+		}
+		if err == nil {
+			err = plainRouters(args[1], mtus)
+		}
 	case len(args) == 3 && args[0] == "links":
 		n, err1 := strconv.Atoi(args[1])
 		each, err2 := strconv.Atoi(args[2])
@@ -151,39 +167,67 @@ func plainMain(args []string) int {
 	return 0
 }
 
-// plainHost is an address of the yardstick: net 1 is the client's, 2 the
-// server's; host 1 is the router, 2 the end.
-func plainHost(net, host int) netip.Addr {
-	return netip.AddrFrom4([4]byte{10, 0, byte(net), byte(host)})
+// plainHost is an address of the yardstick, at the nearer end (0) or the farther
+// end (1) of a link; link 0 is the client's.
+func plainHost(link, end int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 0, byte(link), byte(end + 1)})
 }
 
-// plainRouter makes this namespace the router between a client and a server, runs
-// the load generator in both and waits until they end.
-func plainRouter(traffic string) error {
-	if err := errors.Join(linkUp("lo"), sysctl("net/ipv4/ip_forward", "1"), sysctl("net/ipv4/tcp_congestion_control", "reno")); err != nil {
-		return err
-	}
-	processes := make([]*os.Process, 2)
-	for i := range processes {
-		ns, err := newNetns()
+// plainRouters makes a row of namespaces: a client, routers, the first of which is
+// this one, and a server. It runs the load generator at both ends and waits until
+// they end.
+func plainRouters(traffic string, mtus []int) error {
+	last := len(mtus) // number of the server; the client's is 0
+	row := make([]*os.File, last+1)
+	for i := range row {
+		var err error
+		if i == 1 {
+			row[i], err = os.Open("/proc/thread-self/ns/net")
+		} else {
+			row[i], err = newNetns()
+		}
+		if err == nil {
+			err = in(row[i], func() error {
+				var forward error
+				if i > 0 && i < last {
+					forward = sysctl("net/ipv4/ip_forward", "1")
+				}
+				return errors.Join(linkUp("lo"), forward, sysctl("net/ipv4/tcp_congestion_control", "reno"))
+			})
+		}
 		if err != nil {
 			return err
 		}
-		name := fmt.Sprintf("end%d", i)
-		if err := veth(name, ns); err != nil {
+	}
+	for i, mtu := range mtus {
+		const near, far = "right", "left" // as the two that they join have them
+		if err := in(row[i], func() error {
+			return errors.Join(veth(near, far, row[i+1], mtu), addAddr(near, netip.PrefixFrom(plainHost(i, 0), 24)))
+		}); err != nil {
 			return err
 		}
-		if err := addAddr(name, netip.PrefixFrom(plainHost(i+1, 1), 24)); err != nil {
+		if err := in(row[i+1], func() error { return addAddr(far, netip.PrefixFrom(plainHost(i, 1), 24)) }); err != nil {
 			return err
 		}
-		err = in(ns, func() error {
-			if err := errors.Join(linkUp("lo"), addAddr("eth0", netip.PrefixFrom(plainHost(i+1, 2), 24)), sysctl("net/ipv4/tcp_congestion_control", "reno")); err != nil {
-				return err
+	}
+	for i, ns := range row {
+		if err := in(ns, func() error {
+			if i < last-1 { // the last router is the server's neighbour
+				if err := routeVia(netip.Prefix{}, plainHost(i, 1)); err != nil {
+					return err
+				}
 			}
-			gateway := plainHost(i+1, 1)
-			if err := netlink.RouteAdd(&netlink.Route{Gw: gateway.AsSlice()}); err != nil {
-				return fmt.Errorf("adding the default route: %w", err)
+			if i > 1 {
+				return routeVia(netip.PrefixFrom(plainHost(0, 0), 24).Masked(), plainHost(i-1, 0))
 			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	processes := make([]*os.Process, 2)
+	for i := range processes {
+		err := in(row[i*last], func() error {
 			in, out := os.NewFile(uintptr(3+2*i), "in"), os.NewFile(uintptr(4+2*i), "out")
 			defer in.Close()
 			defer out.Close()
@@ -204,6 +248,18 @@ func plainRouter(traffic string) error {
 	return nil
 }
 
+// routeVia adds a route by a gateway; without a destination it is the default one.
+func routeVia(to netip.Prefix, gateway netip.Addr) error {
+	r := &netlink.Route{Gw: gateway.AsSlice()}
+	if to.IsValid() {
+		r.Dst = &net.IPNet{IP: to.Addr().AsSlice(), Mask: net.CIDRMask(to.Bits(), to.Addr().BitLen())}
+	}
+	if err := netlink.RouteAdd(r); err != nil {
+		return fmt.Errorf("adding a route by %s: %w", gateway, err)
+	}
+	return nil
+}
+
 // manyLinks makes what the interfaces of instances need from the kernel, without
 // rules, and prints the seconds that it took.
 func manyLinks(n, each int) error {
@@ -217,7 +273,7 @@ func manyLinks(n, each int) error {
 			k := i*each + j
 			host := netip.AddrFrom4([4]byte{10, 60, byte(k >> 8), byte(k)})
 			name := fmt.Sprintf("e%d", k)
-			if err := vethNamed(name, fmt.Sprintf("eth%d", j), ns); err != nil {
+			if err := veth(name, fmt.Sprintf("eth%d", j), ns, mtu); err != nil {
 				return err
 			}
 			if err := routeTo(name, host); err != nil {
@@ -281,10 +337,8 @@ func linkUp(name string) error {
 	return nil
 }
 
-// veth makes a pair: name here, eth0 in ns.
-func veth(name string, ns *os.File) error { return vethNamed(name, "eth0", ns) }
-
-func vethNamed(name, peer string, ns *os.File) error {
+// veth makes a pair: name here, peer in ns.
+func veth(name, peer string, ns *os.File, mtu int) error {
 	err := netlink.LinkAdd(&netlink.Veth{
 		LinkAttrs: netlink.LinkAttrs{Name: name, MTU: mtu, NumTxQueues: 1, NumRxQueues: 1, TxQLen: -1},
 		PeerName:  peer, PeerNamespace: netlink.NsFd(int(ns.Fd())),

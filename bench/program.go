@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -120,9 +121,30 @@ func (b *bench) with(fn func(p *program) error, args ...string) error {
 	return err
 }
 
-// exec prepares a command in an instance.
-func (p *program) exec(ctx context.Context, instance string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, p.b.binary, append([]string{"exec", instance, "--"}, args...)...)
+// command prepares a command of the program.
+func (p *program) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.b.binary, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.b.dir, "LOCALVPC_URL=http://" + p.addr}
 	return cmd
+}
+
+// exec prepares a command in an instance.
+func (p *program) exec(ctx context.Context, instance string, args ...string) *exec.Cmd {
+	return p.command(ctx, append([]string{"exec", instance, "--"}, args...)...)
+}
+
+// outside makes an outside host and starts a load generator in it.
+func (p *program) outside(ctx context.Context, name string) (*agent, error) {
+	cmd := p.command(ctx, "host", "add", name, "--json")
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("making the outside host %s: %w: %s", name, err, bytes.TrimSpace(errs.Bytes()))
+	}
+	var host struct{ Addr string }
+	if err := json.Unmarshal(out, &host); err != nil {
+		return nil, fmt.Errorf("reading the outside host %s: %w", name, err)
+	}
+	return p.agentIn(ctx, name, host.Addr)
 }

@@ -134,6 +134,67 @@ func once(to unix.Sockaddr, d time.Duration) (r report.Traffic, err error) {
 	return r, unix.Close(fd)
 }
 
+// who makes one attempt and asks the server for the addresses of both ends.
+// Count is as once has it.
+func who(to unix.Sockaddr, d time.Duration) (r report.Traffic, err error) {
+	fd, err := attempt(to, d)
+	if errors.Is(err, unix.ETIMEDOUT) {
+		return r, nil
+	}
+	if err != nil {
+		return r, err
+	}
+	defer unix.Close(fd)
+	if err := errors.Join(unix.SetNonblock(fd, false), bound(fd, patience*time.Second)); err != nil {
+		return r, err
+	}
+	if _, err := unix.Write(fd, []byte{askWho}); err != nil {
+		return r, fmt.Errorf("writing: %w", err)
+	}
+	answer := make([]byte, 128)
+	n, err := read(fd, answer)
+	if err != nil {
+		return r, fmt.Errorf("reading: %w", err)
+	}
+	if _, err := fmt.Sscan(string(answer[:n]), &r.Server, &r.Client); err != nil {
+		return r, fmt.Errorf("the answer was %q: %w", answer[:n], err)
+	}
+	r.Count = 1
+	return r, nil
+}
+
+// hold opens a connection that stays, in the place of the one before it.
+func (g *generator) hold(to unix.Sockaddr, d time.Duration) (r report.Traffic, err error) {
+	if g.held >= 0 {
+		_ = unix.Close(g.held)
+		g.held = -1
+	}
+	fd, err := attempt(to, d)
+	if err != nil {
+		return r, err
+	}
+	if err = errors.Join(unix.SetNonblock(fd, false), bound(fd, d), exchange(fd, []byte{askHold})); err != nil {
+		_ = unix.Close(fd)
+		return r, err
+	}
+	g.held, r.Count = fd, 1
+	return r, nil
+}
+
+// still tells by Count whether the connection that stays answers within d.
+func (g *generator) still(d time.Duration) (r report.Traffic, err error) {
+	if g.held < 0 {
+		return r, errors.New("there is no connection that stays")
+	}
+	if err := bound(g.held, d); err != nil {
+		return r, err
+	}
+	if exchange(g.held, []byte{askHold}) == nil {
+		r.Count = 1
+	}
+	return r, nil
+}
+
 // glance is how long until waits for an answer before it asks anew: a lost
 // packet is repeated by the kernel only after a second.
 const glance = 5 * time.Millisecond

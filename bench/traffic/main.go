@@ -16,6 +16,9 @@
 //	request ADDR:PORT SECONDS  one connection, one byte each way again and again
 //	once ADDR:PORT SECONDS     connect a single time, waiting at most that long
 //	until ADDR:PORT SECONDS    ask for / by HTTP, again and again, until answered
+//	who ADDR:PORT SECONDS      connect a single time and ask who is at both ends
+//	hold ADDR:PORT SECONDS     one connection, one byte each way; it stays open until the next hold
+//	still SECONDS              one byte each way on it, waiting at most that long
 //	pin first|last             stay on the first or last CPU from now on
 //	cpu                        the CPU time used so far
 package main
@@ -40,8 +43,9 @@ import (
 func main() {
 	debug.SetGCPercent(-1) // nothing is allocated where it is measured
 	out := json.NewEncoder(os.Stdout)
+	g := &generator{held: -1}
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		r, err := obey(strings.Fields(lines.Text()))
+		r, err := g.obey(strings.Fields(lines.Text()))
 		if err != nil {
 			r.Error = err.Error()
 		}
@@ -51,9 +55,12 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: serve PORT | pin first|last | stream|connect|request|once|until ADDR:PORT SECONDS | cpu")
+var errUsage = errors.New("usage: serve PORT | pin first|last | stream|connect|request|once|until|who|hold ADDR:PORT SECONDS | still SECONDS | cpu")
 
-func obey(args []string) (report.Traffic, error) {
+// generator is what is kept from one command to the next.
+type generator struct{ held int } // the connection that stays open; -1: none
+
+func (g *generator) obey(args []string) (report.Traffic, error) {
 	switch {
 	case len(args) == 1 && args[0] == "cpu":
 		return report.Traffic{CPU: cpu()}, nil
@@ -65,9 +72,15 @@ func obey(args []string) (report.Traffic, error) {
 			return report.Traffic{}, errUsage
 		}
 		return report.Traffic{}, serve(uint16(port))
+	case len(args) == 2 && args[0] == "still":
+		seconds, err := strconv.ParseFloat(args[1], 64)
+		if err != nil {
+			return report.Traffic{}, errUsage
+		}
+		return g.still(time.Duration(seconds * float64(time.Second)))
 	case len(args) == 3:
 		loop, ok := map[string]func(unix.Sockaddr, time.Duration) (report.Traffic, error){
-			"stream": stream, "connect": connects, "request": requests, "once": once, "until": until,
+			"stream": stream, "connect": connects, "request": requests, "once": once, "until": until, "who": who, "hold": g.hold,
 		}[args[0]]
 		to, err := netip.ParseAddrPort(args[1])
 		seconds, err2 := strconv.ParseFloat(args[2], 64)

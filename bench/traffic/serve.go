@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,13 +15,15 @@ import (
 const (
 	askOnce  = 'c' // answer it and close
 	askKeep  = 'k' // answer every byte
+	askHold  = 'h' // answer every byte, beside other connections
+	askWho   = 'w' // say the addresses of both ends and close
 	askCount = 's' // swallow everything, then say how many bytes that was
 )
 
 // patience is how long either end waits for the other, in seconds.
 const patience = 30
 
-// serve listens and goes on, one connection at a time.
+// serve listens and goes on, one connection at a time; those that are held wait beside.
 func serve(port uint16) error {
 	l, err := open(&unix.SockaddrInet4{}, 0)
 	if err != nil {
@@ -42,21 +45,29 @@ func serve(port uint16) error {
 			if err != nil {
 				continue // EINTR, or a client that has gone
 			}
-			answer(fd, buf)
-			_ = unix.Close(fd)
+			if !answer(fd, buf) {
+				_ = unix.Close(fd)
+			}
 		}
 	}()
 	return nil
 }
 
-func answer(fd int, buf []byte) {
+// answer does what a connection asks for; one that is held is not its caller's
+// any more.
+func answer(fd int, buf []byte) (held bool) {
 	n, err := read(fd, buf)
 	if err != nil || n == 0 {
-		return
+		return false
 	}
 	switch buf[0] {
 	case askOnce:
 		_, _ = unix.Write(fd, buf[:1])
+	case askHold:
+		go wait(fd)
+		return true
+	case askWho:
+		_, _ = unix.Write(fd, ends(fd))
 	case askKeep:
 		for n > 0 && err == nil {
 			if _, err = unix.Write(fd, buf[:1]); err == nil {
@@ -71,6 +82,40 @@ func answer(fd int, buf []byte) {
 		}
 		_, _ = unix.Write(fd, binary.BigEndian.AppendUint64(nil, total))
 	}
+	return false
+}
+
+// wait answers every byte of a connection that is held, the first of which has
+// come. Its client may vanish without a word.
+func wait(fd int) {
+	defer unix.Close(fd)
+	b := []byte{askHold}
+	n, err := 1, bound(fd, patience*time.Second)
+	for n > 0 && err == nil {
+		if _, err = unix.Write(fd, b); err == nil {
+			n, err = read(fd, b)
+		}
+	}
+}
+
+// ends spells the addresses of a connection: the server's, then the client's.
+func ends(fd int) []byte {
+	here, err := unix.Getsockname(fd)
+	there, err2 := unix.Getpeername(fd)
+	if err != nil || err2 != nil {
+		return nil
+	}
+	return fmt.Appendln(nil, address(here), address(there))
+}
+
+func address(a unix.Sockaddr) netip.Addr {
+	switch a := a.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(a.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(a.Addr)
+	}
+	return netip.Addr{}
 }
 
 func read(fd int, buf []byte) (int, error) {

@@ -1,0 +1,170 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
+)
+
+// edgeKind is a way out of a VPC. The floors lie a little below what the design's
+// experiments measured as shares of plain routing through two routers: 0.90 and
+// 0.74 with an Elastic IP, 0.71 and 0.37 through a NAT gateway, whose packets pass
+// four times from one namespace to the next where two routers pass them twice.
+type edgeKind struct {
+	name                string
+	throughput, connect float64
+}
+
+var edgeKinds = [2]edgeKind{{"Elastic IP", 0.85, 0.7}, {"NAT gateway", 0.65, 0.33}}
+
+// edgePatterns are patterns of path.
+var edgePatterns = slices.DeleteFunc(slices.Clone(patterns), func(l pattern) bool { return l.name != "throughput" && l.name != "new connections" })
+
+// edgeRows measures the ways from an instance to an outside host, with rules and
+// members as pathRows has them, against plain routing through as many routers.
+// Outside of the VPC the largest packet has 1,500 bytes on both sides.
+func edgeRows(ctx context.Context, b *bench) ([]row, error) {
+	var sides []*pathSide
+	for _, routers := range []int{2, 4, 1} {
+		mtus := []int{mtu}
+		for len(mtus) <= routers {
+			mtus = append(mtus, internetMTU)
+		}
+		if routers == 4 {
+			mtus = []int{mtu, mtu, mtu, internetMTU, internetMTU}
+		}
+		client, server, err := b.plainPath(mtus...)
+		if err != nil {
+			return nil, err
+		}
+		defer client.end()
+		if _, err := server.say("serve 9000"); err != nil {
+			return nil, err
+		}
+		sides = append(sides, newSide(fmt.Sprintf("plain, %d routers", routers), client, server))
+	}
+	plains := len(sides)
+	err := b.with(func(p *program) error {
+		server, err := p.outside(ctx, "far")
+		if err != nil {
+			return err
+		}
+		defer server.end()
+		if _, err := server.say("serve 9000"); err != nil {
+			return err
+		}
+		for i, size := range b.sizes() {
+			clients, err := edgeNetwork(ctx, p, 80+i, size[0], size[1], server.addr)
+			if err != nil {
+				return fmt.Errorf("a VPC with %s: %w", sizeName(size), err)
+			}
+			for k, c := range clients {
+				defer c.end()
+				sides = append(sides, newSide(edgeKinds[k].name+", "+sizeName(size), c, server))
+			}
+		}
+		return inTurns(ctx, sides, edgePatterns, b.times(7), pick(b, 0.5, 0.2))
+	}, "--ephemeral", "--quotas", "off")
+	if err != nil {
+		return nil, err
+	}
+	two, four, one := sides[0], sides[1], sides[2]
+	var rows []row
+	for k, kind := range edgeKinds {
+		for _, l := range edgePatterns {
+			least := kind.connect
+			if l.both {
+				least = kind.throughput
+			}
+			var own []*pathSide // from the small VPC to the large one
+			for i := plains + k; i < len(sides); i += len(edgeKinds) {
+				own = append(own, sides[i])
+			}
+			for _, s := range own {
+				r := compare(l, s, two, least, "2 routers")
+				r.note += fmt.Sprintf("; of one router's %s", number(median(ratios(s.perCPU[l.name], one.perCPU[l.name]))))
+				rows = append(rows, r)
+			}
+			if k == 1 {
+				rows = append(rows, compare(l, own[0], four, 0, "4 routers"))
+			}
+			rows = append(rows, compare(l, own[len(own)-1], own[0], flat, "small VPC"))
+		}
+	}
+	return rows, nil
+}
+
+// edgeNetwork makes a VPC with two clients in a group that may send to far, one
+// rule among many: one has an Elastic IP, one is behind a NAT gateway.
+func edgeNetwork(ctx context.Context, p *program, net, rules, members int, far string) (clients []*agent, err error) {
+	w, err := newNetwork(ctx, p, net)
+	if err != nil {
+		return nil, err
+	}
+	gateway, err := w.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tables := [2]string{}
+	for i := range tables {
+		if tables[i], err = w.table(ctx, i); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.route(ctx, tables[0], everywhere, gateway, ""); err != nil {
+		return nil, err
+	}
+	nat, _, err := w.nat(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.route(ctx, tables[1], everywhere, "", nat); err != nil {
+		return nil, err
+	}
+	app, err := w.group(ctx, "app")
+	if err != nil {
+		return nil, err
+	}
+	if err := w.confine(ctx, app, far, rules); err != nil {
+		return nil, err
+	}
+	if err := w.fill(ctx, members-len(edgeKinds), 0, []string{app}); err != nil {
+		return nil, err
+	}
+	for subnet := range edgeKinds {
+		id, a, err := w.guest(ctx, order{subnet: subnet, groups: []string{app}})
+		if err == nil {
+			clients = append(clients, a)
+			if subnet == 0 {
+				_, err = w.public(ctx, id)
+			}
+		}
+		if err != nil {
+			for _, c := range clients {
+				c.end()
+			}
+			return nil, err
+		}
+	}
+	return clients, nil
+}
+
+// confine lets a group send to port 9000 of one address only, by the last of n rules.
+func (w *network) confine(ctx context.Context, group, to string, n int) error {
+	if _, err := ask[ec2.RevokeSecurityGroupEgressOutput](ctx, w.p, "RevokeSecurityGroupEgress", &ec2.RevokeSecurityGroupEgressInput{GroupId: &group,
+		IpPermissions: []ec2.IpPermission{{IpProtocol: new("-1"), IpRanges: []ec2.IpRange{{CidrIp: new(everywhere)}}}}}); err != nil {
+		return err
+	}
+	add := func(p []ec2.IpPermission) error {
+		_, err := ask[ec2.AuthorizeSecurityGroupEgressOutput](ctx, w.p, "AuthorizeSecurityGroupEgress", &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &group, IpPermissions: p})
+		return err
+	}
+	if err := hostRules(n-1, add); err != nil {
+		return err
+	}
+	return add([]ec2.IpPermission{{IpProtocol: new("tcp"), FromPort: new(int32(9000)), ToPort: new(int32(9000)), IpRanges: []ec2.IpRange{{CidrIp: new(to + "/32")}}}})
+}
