@@ -38,6 +38,8 @@ var subjects = []subject{
 	{"api", "api: mixed load, 16 clients, durable", apiRows},
 	{"boot", "boot: RunInstances to the first answer of the instance's own server", bootRows},
 	{"rule", "rule: a security group rule is changed and obeyed", ruleRows},
+	{"route", "route: a route is changed and obeyed", routeRows},
+	{"address", "address: an Elastic IP moves and the next packet finds it", addressRows},
 	{"path", "path: packets between two instances against plain routing", pathRows},
 	{"edge", "edge: packets between an instance and an outside host against plain routing", edgeRows},
 	{"scale", "scale: many interfaces, many instances", scaleRows},

@@ -67,6 +67,13 @@ func (w *network) allow(ctx context.Context, group, from string, first, last int
 	return err
 }
 
+// allowAll lets TCP to a port pass into a group, from everywhere.
+func (w *network) allowAll(ctx context.Context, group string, port int32) error {
+	_, err := ask[ec2.AuthorizeSecurityGroupIngressOutput](ctx, w.p, "AuthorizeSecurityGroupIngress", &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: []ec2.IpPermission{{
+		IpProtocol: new("tcp"), FromPort: &port, ToPort: &port, IpRanges: []ec2.IpRange{{CidrIp: new(everywhere)}}}}})
+	return err
+}
+
 // allowHosts adds n rules for single addresses outside the VPC.
 func (w *network) allowHosts(ctx context.Context, group string, n int) error {
 	return hostRules(n, func(p []ec2.IpPermission) error {
