@@ -19,6 +19,8 @@ import (
 const (
 	ctGet     = 1  // IPCTNL_MSG_CT_GET
 	ctDelete  = 2  // IPCTNL_MSG_CT_DELETE
+	ctStats   = 5  // IPCTNL_MSG_CT_GET_STATS
+	ctEntries = 1  // CTA_STATS_GLOBAL_ENTRIES
 	ctOrig    = 1  // CTA_TUPLE_ORIG
 	ctReply   = 2  // CTA_TUPLE_REPLY
 	ctID      = 12 // CTA_ID
@@ -74,6 +76,26 @@ func (k *Kernel) CutFlows(ns plan.Netns, any ...plan.Flows) (int, error) {
 	return len(list), nil
 }
 
+// entries is how many connections a namespace tracks. To list them the kernel goes
+// through a table that all namespaces share, and takes 10 ms where it has 262,144
+// buckets.
+func entries(c *nl.Conn) (n uint32, err error) {
+	var w nl.Buf
+	w.Begin(unix.NFNL_SUBSYS_CTNETLINK<<8|ctStats, 0, []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0})
+	err = errors.New("the kernel does not count connections")
+	failed := c.Do(&w, func(_ int, _ uint16, body []byte) {
+		if len(body) < 4 {
+			return
+		}
+		for typ, v := range nl.Attrs(body[4:]) {
+			if typ == ctEntries && len(v) == 4 {
+				n, err = nl.BE32(v), nil
+			}
+		}
+	})
+	return n, errors.Join(err, failed)
+}
+
 func (k *Kernel) flows(ns plan.Netns, any []plan.Flows) (*nl.Conn, []tracked, error) {
 	s, err := k.space(ns)
 	if err != nil {
@@ -82,6 +104,9 @@ func (k *Kernel) flows(ns plan.Netns, any []plan.Flows) (*nl.Conn, []tracked, er
 	c, err := s.filter()
 	if err != nil {
 		return nil, nil, err
+	}
+	if n, err := entries(c); err == nil && n == 0 {
+		return c, nil, nil
 	}
 	var list []tracked
 	var w nl.Buf

@@ -54,6 +54,9 @@ func TestFlowsAreCountedAndCut(t *testing.T) {
 	defer udp.Close()
 	inside("i-1", func() (err error) { marker, err = net.Dial("udp4", "10.0.0.5:53"); return err })
 	defer marker.Close()
+	if n, err := k.CutFlows("vpc-1", plan.Flows{}); n != 0 || err != nil {
+		t.Errorf("cut %d of none, %v", n, err)
+	}
 	var client net.Conn
 	inside("i-1", func() (err error) { client, err = net.DialTimeout("tcp4", "10.0.0.5:80", 10*time.Second); return err })
 	defer client.Close()
