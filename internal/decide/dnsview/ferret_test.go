@@ -74,37 +74,7 @@ func TestFerret(t *testing.T) {
 // ask loads the zone and says how our answer differs from what is expected.
 func (v *vector) ask(t *testing.T, store *state.Store) string {
 	t.Helper()
-	var zone *state.HostedZone
-	sets := map[state.Key]*state.RecordSet{}
-	p := dns.NewZoneParser(strings.NewReader(v.Zone), ".", "")
-	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
-		name, typ := mustName(rr.Header().Name), dns.TypeToString[rr.Header().Rrtype]
-		if zone == nil { // the SOA comes first
-			zone = &state.HostedZone{Meta: state.Meta{Key: state.Key{Account: testAccount, ID: "Z"}}, Name: name.Escaped(), Reversed: name.Reversed()}
-		}
-		wire := packed(t, rr)
-		k := state.Key{Account: testAccount, ID: state.RecordSetID("Z", name.Reversed(), typ, "")}
-		if sets[k] == nil {
-			sets[k] = &state.RecordSet{Meta: state.Meta{Key: k}, ZoneID: "Z", Name: name.Escaped(), Type: typ, TTL: int64(rr.Header().Ttl)}
-		}
-		data := wire[len(name)+10:]
-		if !slices.ContainsFunc(sets[k].Rdata, func(d []byte) bool { return string(d) == string(data) }) {
-			sets[k].Rdata, sets[k].Values = append(sets[k].Rdata, data), append(sets[k].Values, "")
-		}
-	}
-	if err := p.Err(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.Write(context.Background(), func(tx *state.Tx) error {
-		tx.Clear()
-		state.HostedZones.Put(tx, zone)
-		for _, s := range sets {
-			state.RecordSets.Put(tx, s)
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	zone := load(t, store, "Z", v.Zone)
 	a := PublicAnswer(store.Snapshot(), zone, Question{Name: mustName(v.Qname), Type: Type(dns.StringToType[v.Qtype])}, Place{}, 0)
 	var why []string
 	differ := func(what, got, want string) {
@@ -124,6 +94,52 @@ func (v *vector) ask(t *testing.T, store *state.Store) string {
 	}
 	differ("additional", section(t, a.Additional), expected(t, v.Expect.Additional))
 	return strings.Join(why, "\n")
+}
+
+// load puts a zone, from the text of a zone file that begins with its SOA, in the
+// place of all that there was with the id.
+func load(t *testing.T, store *state.Store, id, text string) *state.HostedZone {
+	t.Helper()
+	var zone *state.HostedZone
+	sets := map[state.Key]*state.RecordSet{}
+	p := dns.NewZoneParser(strings.NewReader(text), ".", "")
+	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
+		name, typ := mustName(rr.Header().Name), dns.TypeToString[rr.Header().Rrtype]
+		if zone == nil {
+			zone = &state.HostedZone{Meta: state.Meta{Key: state.Key{Account: testAccount, ID: id}}, Name: name.Escaped(), Reversed: name.Reversed()}
+		}
+		wire := packed(t, rr)
+		k := state.Key{Account: testAccount, ID: state.RecordSetID(id, name.Reversed(), typ, "")}
+		if sets[k] == nil {
+			sets[k] = &state.RecordSet{Meta: state.Meta{Key: k}, ZoneID: id, Name: name.Escaped(), Type: typ, TTL: int64(rr.Header().Ttl)}
+		}
+		data := wire[len(name)+10:]
+		if !slices.ContainsFunc(sets[k].Rdata, func(d []byte) bool { return string(d) == string(data) }) {
+			sets[k].Rdata, sets[k].Values = append(sets[k].Rdata, data), append(sets[k].Values, "")
+		}
+	}
+	if err := p.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Write(context.Background(), func(tx *state.Tx) error {
+		var old []state.Key
+		for s := range state.RecordSets.All(tx) {
+			if s.ZoneID == id {
+				old = append(old, s.Key)
+			}
+		}
+		for _, k := range old {
+			state.RecordSets.Delete(tx, k)
+		}
+		state.HostedZones.Put(tx, zone)
+		for _, s := range sets {
+			state.RecordSets.Put(tx, s)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return zone
 }
 
 // packed is a record as it travels.

@@ -165,7 +165,7 @@ func (h hosted) additional(a *asking, ans *Answer, records []Record) {
 		if host == "" || !host.In(h.apex) {
 			continue
 		}
-		sets, _ := h.at(a.r, host)
+		sets, _ := h.node(a.r, host)
 		for _, typ := range [...]string{"A", "AAAA"} {
 			a.owner = host
 			addresses, _ := a.choose(ofType(sets, typ), 0)
