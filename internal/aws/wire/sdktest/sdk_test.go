@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdkec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -78,10 +79,17 @@ func endpoint(t *testing.T, api *proto.API, answer func(action string) (any, err
 	}))
 	t.Cleanup(server.Close)
 	return aws.Config{
-		Region:           "eu-west-1",
-		BaseEndpoint:     aws.String(server.URL),
-		Credentials:      credentials.NewStaticCredentialsProvider("000000000000", "secret", ""),
-		RetryMaxAttempts: 1,
+		Region:       "eu-west-1",
+		BaseEndpoint: aws.String(server.URL),
+		Credentials:  credentials.NewStaticCredentialsProvider("000000000000", "secret", ""),
+		// The SDK gives a request's context up while it still sends; an answer that is
+		// faster than that may break off (smithy-go, ClientHandler.Handle).
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.Retryables = []retry.IsErrorRetryable{retry.RetryableConnectionError{}}
+				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Millisecond, nil })
+			})
+		},
 		APIOptions: []func(*middleware.Stack) error{func(s *middleware.Stack) error {
 			if _, ok := s.Initialize.Get("OperationInputValidation"); !ok {
 				return nil
