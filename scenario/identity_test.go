@@ -2,9 +2,11 @@ package scenario
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -133,4 +135,71 @@ func TestInstanceRole(t *testing.T) {
 			t.Errorf("without the profile: %s", status)
 		}
 	})
+}
+
+// TestStrict: only keys that were issued are known, and the root key that the first
+// start prints, which a file that nobody else can read keeps. What was issued
+// outlives a restart, and ends with a reset.
+func TestStrict(t *testing.T) {
+	have(t, "aws")
+	dir := t.TempDir()
+	w := &world{uid: os.Getuid()}
+	args := []string{"--data", dir, "--no-packets", "--auth", "strict"}
+	w.up(t, args...)
+	text, err := os.ReadFile(filepath.Join(dir, "root-key.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root struct{ AccessKeyID, SecretAccessKey string }
+	if err := json.Unmarshal(text, &root); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"root-key.json", "session.key"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", name, info.Mode(), err)
+		}
+	}
+	if got := w.signed("test", "test", "")("ec2", "describe-vpcs"); !strings.Contains(got, "AuthFailure") {
+		t.Errorf("any key: %s", got)
+	}
+	if got := w.signed("000000000000", "test", "")("iam", "list-users"); !strings.Contains(got, "InvalidClientTokenId") {
+		t.Errorf("an account: %s", got)
+	}
+	if got := w.signed(root.AccessKeyID, "wrong", "")("iam", "list-users"); !strings.Contains(got, "SignatureDoesNotMatch") {
+		t.Errorf("root with another secret: %s", got)
+	}
+	as := w.signed(root.AccessKeyID, root.SecretAccessKey, "")
+	as("iam", "create-user", "--user-name", "bob")
+	var key struct {
+		AccessKey struct{ AccessKeyId, SecretAccessKey string }
+	}
+	if err := json.Unmarshal([]byte(as("iam", "create-access-key", "--user-name", "bob")), &key); err != nil {
+		t.Fatal(err)
+	}
+	var token struct {
+		Credentials struct{ AccessKeyId, SecretAccessKey, SessionToken string }
+	}
+	if err := json.Unmarshal([]byte(w.signed(key.AccessKey.AccessKeyId, key.AccessKey.SecretAccessKey, "")("sts", "get-session-token")), &token); err != nil {
+		t.Fatal(err)
+	}
+	bob := w.signed(token.Credentials.AccessKeyId, token.Credentials.SecretAccessKey, token.Credentials.SessionToken)
+	if got := bob("sts", "get-caller-identity"); !strings.Contains(got, ":user/bob") {
+		t.Errorf("bob is %s", got)
+	}
+	w.stop(syscall.SIGTERM)
+	w.up(t, args...)
+	if got := bob("sts", "get-caller-identity"); !strings.Contains(got, ":user/bob") {
+		t.Errorf("after a restart bob is %s", got)
+	}
+	if got := as("iam", "list-users"); !strings.Contains(got, ":user/bob") {
+		t.Errorf("root after a restart: %s", got)
+	}
+	resp, err := http.Post(w.URL+"/_localvpc/reset", "application/json", strings.NewReader("{}"))
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%v %v", resp, err)
+	}
+	resp.Body.Close()
+	if got := bob("sts", "get-caller-identity"); !strings.Contains(got, "InvalidClientTokenId") {
+		t.Errorf("after a reset bob is %s", got)
+	}
 }

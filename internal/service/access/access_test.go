@@ -47,6 +47,7 @@ func newWorld(t testing.TB) *world {
 		state.Vpcs.Put(tx, &state.Vpc{Meta: meta("vpc-1", state.Tag{Key: "team", Value: "red"})})
 		state.Subnets.Put(tx, &state.Subnet{Meta: meta("subnet-1"), VpcID: "vpc-1", AvailabilityZone: "eu-west-1a"})
 		state.Instances.Put(tx, &state.Instance{Meta: meta("i-1", state.Tag{Key: "owner", Value: "bob"}), VpcID: "vpc-1", SubnetID: "subnet-1", InstanceType: "t3.micro", ProfileAssociation: "iip-assoc-1"})
+		state.SecurityGroups.Put(tx, &state.SecurityGroup{Meta: meta("sg-9"), Name: "nine"})
 		state.RouteTables.Put(tx, &state.RouteTable{Meta: meta("rtb-1", state.Tag{Key: "team", Value: "red"}), VpcID: "vpc-1", Associations: []state.RouteTableAssociation{{ID: "rtbassoc-1"}}})
 		state.Roles.Put(tx, &state.Role{Meta: state.Meta{Key: state.NameKey(scope.Account, "web")}, Principal: state.Principal{Name: "web", UniqueID: "AROAWEB", Path: "/srv/"}})
 		state.InstanceProfiles.Put(tx, &state.InstanceProfile{Meta: state.Meta{Key: state.NameKey(scope.Account, "prof")}, Name: "prof", Path: "/", UniqueID: "AIPAX", Role: "web"})
@@ -133,6 +134,7 @@ func TestAllow(t *testing.T) {
 		{"with the tag asked for", []string{allow(`["ec2:CreateVpc","ec2:CreateTags"]`, "*", `{"StringEquals":{"aws:RequestTag/team":"red"},"ForAllValues:StringEquals":{"aws:TagKeys":["team"]}}`)}, "ec2", "CreateVpc", &wireec2.CreateVpcInput{TagSpecifications: vpcTag("red")}, ""},
 		{"with another", []string{allow(`["ec2:CreateVpc","ec2:CreateTags"]`, "*", `{"StringEquals":{"aws:RequestTag/team":"red"}}`)}, "ec2", "CreateVpc", &wireec2.CreateVpcInput{TagSpecifications: vpcTag("blue")}, "ec2:CreateVpc"},
 		{"tags of what there is", []string{allow(`"ec2:CreateTags"`, ec2+"instance/i-1", "")}, "ec2", "CreateTags", &wireec2.CreateTagsInput{Resources: []string{"i-1"}, Tags: []wireec2.Tag{{Key: new("a"), Value: new("b")}}}, ""},
+		{"a group by its name", []string{all, `{"Effect":"Deny","Action":"ec2:*","Resource":"` + ec2 + `security-group/sg-9"}`}, "ec2", "DeleteSecurityGroup", &wireec2.DeleteSecurityGroupInput{GroupName: new("nine")}, "security-group/sg-9"},
 		{"a launch", []string{all}, "ec2", "RunInstances", run(""), ""},
 		{"a launch of another type", []string{allow(`"*"`, "*", `{"StringEqualsIfExists":{"ec2:InstanceType":"t3.nano"}}`)}, "ec2", "RunInstances", run(""), "instance/*"},
 		{"a launch without a subnet's permission", []string{all, `{"Effect":"Deny","Action":"ec2:RunInstances","Resource":"` + ec2 + `subnet/subnet-1"}`}, "ec2", "RunInstances", run(""), "subnet/subnet-1 with an explicit deny in an identity-based policy"},

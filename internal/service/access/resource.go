@@ -149,6 +149,19 @@ func compute(r state.Reader, c *authz.Caller, kind, id string) resource {
 		kind = ofID(id)
 	case "association":
 		kind, id = associated(r, c, id)
+	case "security-group-name":
+		kind = "security-group"
+		for g := range state.SecurityGroups.In(r, c.Scope) {
+			if g.Name == id {
+				id = g.ID
+				break
+			}
+		}
+	case "public-ip":
+		kind = "elastic-ip"
+		for a := range state.Addresses.By(r, state.ByPublic, id) {
+			id = a.ID
+		}
 	case "key-pair":
 		if row, ok := state.KeyPairs.Get(r, c.Scope.Key(id)); ok {
 			return resource{arn: arn(c, "ec2", kind, row.Name), kind: kind, keys: rowKeys(c, row)}
