@@ -152,7 +152,7 @@ func (h hosted) redirect(a *asking, ans *Answer, q Question, name Name, t turn) 
 }
 
 // additional adds the addresses of the hosts in NS and MX records that the zone
-// holds, below its cuts too.
+// holds, below its cuts and by its wildcards too.
 func (h hosted) additional(a *asking, ans *Answer, records []Record) {
 	for _, r := range records {
 		var host Name
