@@ -102,7 +102,9 @@ func differs(t *testing.T, a Answer, in *dns.Msg) string {
 	differ("answer", section(t, a.Answer), lines(in.Answer))
 	ns := in.Ns
 	if len(in.Answer) > 0 && len(a.Authority) == 0 {
-		ns = slices.DeleteFunc(ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeNS && strings.Count(rr.Header().Name, ".") == 2 })
+		ns = slices.DeleteFunc(ns, func(rr dns.RR) bool {
+			return rr.Header().Rrtype == dns.TypeNS && strings.Count(rr.Header().Name, ".") == 2
+		})
 	}
 	differ("authority", section(t, a.Authority), lines(ns))
 	differ("additional", section(t, a.Additional), lines(in.Extra))
