@@ -122,8 +122,11 @@ func one(r state.Reader, c *authz.Caller, service, kind, value string, in any) r
 		id := value[strings.LastIndexByte(value, '/')+1:]
 		return resource{arn: "arn:aws:route53:::" + kind + "/" + id, kind: kind}
 	}
-	if kind == "arn" {
+	switch {
+	case kind == "arn":
 		return resource{arn: value, kind: kind}
+	case kind == "parameter" && strings.HasPrefix(value, "/aws/"): // public ones are nobody's
+		return resource{arn: "arn:" + awsid.Partition(c.Region) + ":ssm:" + c.Region + "::parameter" + value, kind: kind}
 	}
 	return resource{arn: arn(c, service, kind, strings.TrimPrefix(value, "/")), kind: kind}
 }
