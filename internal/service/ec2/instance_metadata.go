@@ -125,8 +125,9 @@ func metadataOptions(m *state.MetadataOptions, tokens, endpoint, ipv6, tags *str
 	return nil
 }
 
-// shownTag is a tag key that can stand in a path of the metadata.
-var shownTag = regexp.MustCompile(`^[0-9a-zA-Z\-_+=,.@:]{1,255}$`)
+// shownTag is a tag key that can stand in a path of the metadata, if it has 255
+// characters or less: counted in the expression that would take 200 KB.
+var shownTag = regexp.MustCompile(`^[0-9a-zA-Z\-_+=,.@:]+$`)
 
 // shownTags says why an instance cannot have tags: those that its metadata shows
 // are paths there (EC2 User Guide, "View tags for your EC2 instances using
@@ -136,7 +137,7 @@ func shownTags(i *state.Instance, tags state.Tags) error {
 		return nil
 	}
 	for _, t := range tags {
-		if !shownTag.MatchString(t.Key) || t.Key == "." || t.Key == ".." || t.Key == "_index" {
+		if len(t.Key) > 255 || !shownTag.MatchString(t.Key) || t.Key == "." || t.Key == ".." || t.Key == "_index" {
 			return awserr.New("InvalidParameterValue", `'%s' is not a valid tag key. Tag keys must match pattern ([0-9a-zA-Z\\-_+=,.@:]{1,255}), and must not be a reserved name ('.', '..', '_index')`, awserr.Clip(t.Key))
 		}
 	}

@@ -3,6 +3,7 @@ package route53
 import (
 	_ "embed"
 	"strings"
+	"sync"
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/route53"
 	"github.com/localvpc/localvpc/internal/decide/authz"
@@ -23,20 +24,20 @@ var geoTable string
 
 // geoPlaces in the order in which they are listed: continents, then countries,
 // each with its subdivisions behind it.
-var geoPlaces = func() (places []geoPlace) {
+var geoPlaces = sync.OnceValue(func() (places []geoPlace) {
 	for line := range strings.Lines(geoTable) {
 		if column := strings.Split(strings.TrimSuffix(line, "\n"), "\t"); len(column) == 4 {
 			places = append(places, geoPlace{location3{column[0], column[1], column[2]}, column[3]})
 		}
 	}
 	return places
-}()
+})
 
 // geoIndex finds a place; requests name a continent, or a country and perhaps its
 // subdivision, never a continent with a country.
-var geoIndex = func() map[location3]int {
+var geoIndex = sync.OnceValue(func() map[location3]int {
 	index := map[location3]int{}
-	for i, p := range geoPlaces {
+	for i, p := range geoPlaces() {
 		if l := p.location3; l.country != "" {
 			index[location3{"", l.country, l.subdivision}] = i
 		} else {
@@ -44,23 +45,23 @@ var geoIndex = func() map[location3]int {
 		}
 	}
 	return index
-}()
+})
 
 // geoLocation finds a place as a request names it.
 func geoLocation(l location3) (int, bool) {
-	i, ok := geoIndex[l]
+	i, ok := geoIndex()[l]
 	return i, ok
 }
 
 func geoOut(i int) *api.GeoLocationDetails {
-	p := geoPlaces[i]
+	p := geoPlaces()[i]
 	switch {
 	case p.country == "":
 		return &api.GeoLocationDetails{ContinentCode: &p.continent, ContinentName: &p.name}
 	case p.subdivision == "":
 		return &api.GeoLocationDetails{CountryCode: &p.country, CountryName: &p.name}
 	}
-	country := geoPlaces[geoIndex[location3{"", p.country, ""}]].name
+	country := geoPlaces()[geoIndex()[location3{"", p.country, ""}]].name
 	return &api.GeoLocationDetails{CountryCode: &p.country, CountryName: &country, SubdivisionCode: &p.subdivision, SubdivisionName: &p.name}
 }
 
@@ -91,7 +92,7 @@ func (s *Service) ListGeoLocations(_ state.Reader, _ authz.Caller, in *api.ListG
 		start = at
 	}
 	out := &api.ListGeoLocationsOutput{GeoLocationDetailsList: []api.GeoLocationDetails{}, IsTruncated: new(false), MaxItems: new(int32(most))}
-	for i := start; i < len(geoPlaces); i++ {
+	for i := start; i < len(geoPlaces()); i++ {
 		if len(out.GeoLocationDetailsList) == most {
 			next := geoOut(i)
 			out.IsTruncated, out.NextContinentCode, out.NextCountryCode, out.NextSubdivisionCode = new(true), next.ContinentCode, next.CountryCode, next.SubdivisionCode
