@@ -84,9 +84,10 @@ type engine struct {
 
 	identity identity
 
-	life context.Context // of run
-	end  context.CancelCauseFunc
-	once sync.Once
+	serving chan struct{}   // closed when calls are taken
+	life    context.Context // of run
+	end     context.CancelCauseFunc
+	once    sync.Once
 }
 
 // heapFloor is never touched, so it takes no memory; but the collector, which
@@ -129,7 +130,7 @@ func engineMain() int {
 
 // build makes the parts. inside is nil without packets.
 func build(set settings, inside *world.Inside, log *slog.Logger) (*engine, error) {
-	e := &engine{set: set, log: log, inside: inside, hosts: make(chan struct{}, 1)}
+	e := &engine{set: set, log: log, inside: inside, hosts: make(chan struct{}, 1), serving: make(chan struct{})}
 	cfg := state.Config{Now: time.Now, Rand: &randomness{r: bufio.NewReaderSize(rand.Reader, 4096)}}
 	journal := ""
 	switch {
@@ -241,7 +242,11 @@ func (e *engine) packets() error {
 	} else {
 		bounds = limits{l}
 	}
-	if e.guests, err = guests.New(host, bounds, run, data); err != nil {
+	handlers, trust, err := e.endpoints(e.keep())
+	if err != nil {
+		return err
+	}
+	if e.guests, err = guests.New(host, bounds, run, data, trust); err != nil {
 		return err
 	}
 	// In the world, so that tokens outlive an engine.
@@ -249,15 +254,10 @@ func (e *engine) packets() error {
 	if err != nil {
 		return err
 	}
+	handlers["dns"] = dnsserver.New(e.store.Snapshot, time.Now)
+	handlers["metadata"] = metadata{imds.New(imds.Config{Snapshot: e.store.Snapshot, Now: time.Now, Secret: secret, Seal: e.identity.seal})}
 	services := listen.New(listen.Config{
-		In: e.kernel.In,
-		Handlers: map[string]listen.Handler{
-			"dns":      dnsserver.New(e.store.Snapshot, time.Now),
-			"metadata": metadata{imds.New(imds.Config{Snapshot: e.store.Snapshot, Now: time.Now, Secret: secret, Seal: e.identity.seal})},
-		},
-		Vpc:    e.vpcOf,
-		Keeper: e.inside,
-		Log:    e.log,
+		In: e.kernel.In, Handlers: handlers, Vpc: e.vpcOf, Keeper: e.inside, Log: e.log,
 	}, e.inside.Stored)
 	e.nodes = reconcile.New(reconcile.Config{Store: e.store, Kernel: e.kernel, Services: services, Host: e.guests, Log: e.log})
 	e.health = e.checkers()
@@ -427,6 +427,7 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 			}
 		})
 	}
+	close(e.serving)
 	running.Go(func() {
 		if err := e.server.Serve(l); err != nil {
 			failed <- err

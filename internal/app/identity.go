@@ -32,10 +32,7 @@ type rootKey struct{ AccessKeyID, SecretAccessKey string }
 // identify reads or makes the secrets of identities: they live as long as the
 // state does.
 func (e *engine) identify() (err error) {
-	dir := e.set.Data
-	if dir == "" && e.inside != nil {
-		dir = e.inside.RunDir
-	}
+	dir := e.keep()
 	id := &e.identity
 	if id.seal, err = kept(dir, "session.key"); err != nil {
 		return err
@@ -55,6 +52,15 @@ func (e *engine) identify() (err error) {
 		id.access = &access.Access{Library: &id.library, Seal: id.seal, Now: time.Now}
 	}
 	return nil
+}
+
+// keep is the directory of secrets that live as long as the state does; "" when
+// that is as long as the process.
+func (e *engine) keep() string {
+	if e.set.Data == "" && e.inside != nil {
+		return e.inside.RunDir
+	}
+	return e.set.Data
 }
 
 // kept reads a secret from a file of a directory, or makes it. Without a directory

@@ -52,6 +52,16 @@ func expiredToken() error {
 
 // Find says who holds an access key, with its session token if there is one.
 func (k *Keys) Find(accessKey, token string) (Holder, error) {
+	return k.find(accessKey, token, k.Strict)
+}
+
+// Issued is Find for who may be somebody only by a key that was issued here,
+// strict or not.
+func (k *Keys) Issued(accessKey, token string) (Holder, error) {
+	return k.find(accessKey, token, true)
+}
+
+func (k *Keys) find(accessKey, token string, strict bool) (Holder, error) {
 	snap := k.Store.Snapshot()
 	if len(accessKey) >= 16 {
 		for row := range state.AccessKeys.By(snap, state.ByUnique, accessKey) {
@@ -65,11 +75,11 @@ func (k *Keys) Find(accessKey, token string) (Holder, error) {
 		}
 	}
 	switch {
-	case k.Strict && accessKey == k.RootKey && accessKey != "" && token == "":
+	case strict && accessKey == k.RootKey && accessKey != "" && token == "":
 		return Holder{Root(k.Account, "", accessKey), k.RootSecret}, nil
-	case k.Strict && accessKey == "":
+	case strict && accessKey == "":
 		return Holder{}, awserr.New("MissingAuthenticationToken", "Request is missing Authentication Token")
-	case k.Strict:
+	case strict:
 		return Holder{}, invalidToken()
 	}
 	account := k.Account

@@ -86,7 +86,7 @@ const (
 	PublicIPName    Decider = "public-name"      // a name made from a public address: Addr, and ID of who has it
 	PtrRecord       Decider = "ptr-record"       // a name that was set for the Elastic IP ID: Addr
 	HostnamesOff    Decider = "dns-hostnames"    // EnableDnsHostnames of the VPC ID is off
-	ServiceName     Decider = "service"          // a link-local service of the VPC: Addr
+	ServiceName     Decider = "service"          // a link-local service of the VPC, or an endpoint of AWS's: Addr
 	Delegation      Decider = "delegation"       // Domain is delegated to the name server ID at Addr
 	NameServerHost  Decider = "name-server"      // the name server ID at Addr has no zone for Domain
 	LameServer      Decider = "lame-server"      // the name server ID, to which Domain is delegated, does not have it

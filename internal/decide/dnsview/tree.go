@@ -141,6 +141,9 @@ func (b branch) answer(v *View, q Question) Answer {
 	if addr, ok := hostAddr(q.Name); ok {
 		return a.records(q, b.apex, address(q.Name, delegationTTL, addr))
 	}
+	if out, ok := b.endpoint(v, q, a); ok {
+		return out
+	}
 	if block, ok := parseReverse(q.Name); ok && b.apex == inAddrArpa {
 		if !block.IsSingleIP() && v.registeredBelow(q.Name) {
 			return a.records(q, b.apex)

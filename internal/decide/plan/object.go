@@ -214,7 +214,7 @@ func (o IPRule) String() string {
 // Service is a listener that the node opens inside a router namespace.
 type Service struct {
 	Netns Netns
-	Name  string // "dns" or "metadata"
+	Name  string // "dns", "metadata", "api", …
 	Proto string // "udp" or "tcp"
 	Addr  netip.AddrPort
 }

@@ -28,7 +28,7 @@ const gatewayLink = "igw"
 
 var everywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 
-// internet gives the namespace outside of every VPC, with its resolver. Everybody who hangs on it
+// internet gives the namespace outside of every VPC, with its resolver and AWS's endpoints. Everybody who hangs on it
 // gives it; without anybody it is not there.
 func internet(own netip.Addr) []plan.Object {
 	pre := plan.Chain{
@@ -49,6 +49,8 @@ func internet(own netip.Addr) []plan.Object {
 		pre,
 		plan.Service{Netns: Internet, Name: "dns", Proto: "udp", Addr: netip.AddrPortFrom(own, 53)},
 		plan.Service{Netns: Internet, Name: "dns", Proto: "tcp", Addr: netip.AddrPortFrom(own, 53)},
+		plan.Service{Netns: Internet, Name: "api", Proto: "tcp", Addr: netip.AddrPortFrom(own, 80)},
+		plan.Service{Netns: Internet, Name: "api-tls", Proto: "tcp", Addr: netip.AddrPortFrom(own, 443)},
 	}
 }
 

@@ -151,7 +151,11 @@ func (s *Server) caller(svc Service, cred sigv4.Credential, r *http.Request, bod
 		}
 		return service.Caller{}, awserr.New(code, "Credential should be scoped to a valid Region, not '%s'.", awserr.Clip(region))
 	}
-	holder, err := s.cfg.Keys.Find(cred.AccessKeyID, cred.SessionToken)
+	find := s.cfg.Keys.Find
+	if isOutside(r) {
+		find = s.cfg.Keys.Issued
+	}
+	holder, err := find(cred.AccessKeyID, cred.SessionToken)
 	if err != nil {
 		return service.Caller{}, err
 	}

@@ -50,6 +50,7 @@ type Server struct {
 	cfg      Config
 	limits   Limits
 	http     *http.Server
+	outside  *http.Server
 	routes   map[string]route // of /_localvpc/
 	verifier sigv4.Verifier
 	ending   context.Context // ends when Shutdown begins
@@ -65,13 +66,7 @@ func New(cfg Config) *Server {
 		s.cfg.Keys = &service.Keys{Store: cfg.Runner.Store, Account: cfg.Account, Now: time.Now}
 	}
 	s.routes = s.control()
-	s.http = &http.Server{
-		Handler:           http.HandlerFunc(s.serve),
-		ReadHeaderTimeout: s.limits.HeaderTime,
-		IdleTimeout:       s.limits.IdleTime,
-		MaxHeaderBytes:    s.limits.Header,
-		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
-	}
+	s.http, s.outside = s.front(s.serve), s.front(s.serveOutside)
 	var end context.CancelFunc
 	s.ending, end = context.WithCancel(context.Background())
 	s.http.ConnState = s.note
@@ -84,6 +79,16 @@ func New(cfg Config) *Server {
 		}
 	})
 	return s
+}
+
+func (s *Server) front(handler http.HandlerFunc) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: s.limits.HeaderTime,
+		IdleTimeout:       s.limits.IdleTime,
+		MaxHeaderBytes:    s.limits.Header,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
 }
 
 // note keeps track of connections that have sent nothing yet: nobody is to be
@@ -110,17 +115,14 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // Shutdown ends Serve, after the requests that are under way; streams end at once.
-func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
+func (s *Server) Shutdown(ctx context.Context) error {
+	return errors.Join(s.http.Shutdown(ctx), s.outside.Close())
+}
 
 // serve is what every request passes: an id, the time in which it must arrive,
 // the check of who may ask at all, and the net under a handler that panics.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	id := requestID()
-	w.Header().Set("x-amzn-RequestId", id)
-	s.bound(w)
-	if r.ContentLength != 0 {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits.BodyTime))
-	}
+	id := s.begin(w, r)
 	if !strings.HasPrefix(r.URL.Path, controlPath) {
 		s.serveAWS(w, r)
 		return
@@ -131,6 +133,17 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.serveControl(w, r)
+}
+
+// begin gives a request its id and the time in which it must arrive.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request) (id string) {
+	id = requestID()
+	w.Header().Set("x-amzn-RequestId", id)
+	s.bound(w)
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits.BodyTime))
+	}
+	return id
 }
 
 // bound gives the answer that follows its time to be taken.

@@ -49,6 +49,7 @@ type Guests struct {
 	limits  Limits // nil: processes are bounded by a resource limit alone, memory is not
 	runDir  string
 	dataDir string
+	trust   string // certificates of authorities, PEM
 
 	mu      sync.Mutex
 	running map[string]*guest
@@ -56,9 +57,10 @@ type Guests struct {
 }
 
 // New makes the host of instances. runDir lives as long as the world, dataDir
-// holds disks, images and console logs. limits may be nil.
-func New(host *sandbox.Host, limits Limits, runDir, dataDir string) (*Guests, error) {
-	g := &Guests{host: host, limits: limits, runDir: filepath.Join(runDir, "boots"), dataDir: dataDir, running: map[string]*guest{}, changed: make(chan struct{})}
+// holds disks, images and console logs. limits may be nil. trust are certificates
+// of authorities that guests trust beside those of their images, as PEM.
+func New(host *sandbox.Host, limits Limits, runDir, dataDir string, trust []byte) (*Guests, error) {
+	g := &Guests{host: host, limits: limits, runDir: filepath.Join(runDir, "boots"), dataDir: dataDir, trust: string(trust), running: map[string]*guest{}, changed: make(chan struct{})}
 	for _, dir := range []string{g.runDir, filepath.Join(dataDir, "console"), filepath.Join(dataDir, "images")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("making %s: %w", dir, err)
@@ -276,6 +278,7 @@ func (g *Guests) Spec(snap *state.Snapshot, i *state.Instance) (sandbox.Spec, er
 		UserData:   i.UserData,
 		ConsoleLog: g.console(i.ID),
 		PIDs:       processes(i.InstanceType),
+		Trust:      g.trust,
 	}
 	if spec.ResolvConf == "" {
 		spec.ResolvConf = noServers // or the image's own would stand, with servers of somebody else
@@ -306,6 +309,7 @@ func (g *Guests) HostSpec(r state.Reader, h *state.Host) sandbox.Spec {
 		Hosts:      hosts(h.ID, h.Addr),
 		ConsoleLog: g.console(id),
 		PIDs:       processes(""),
+		Trust:      g.trust,
 	}
 }
 

@@ -71,7 +71,7 @@ func open(t *testing.T) (g *Guests, data string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g, err = New(host, nil, run, data); err != nil {
+	if g, err = New(host, nil, run, data, nil); err != nil {
 		t.Fatal(err)
 	}
 	return g, data

@@ -37,7 +37,7 @@ type Keeper interface {
 type Config struct {
 	// In runs fn in a network namespace.
 	In func(ns plan.Netns, fn func() error) error
-	// Handlers by the service's name: "dns", "metadata".
+	// Handlers by the service's name: "dns", "metadata", "api", "api-tls".
 	Handlers map[string]Handler
 	// Vpc gives the key of the VPC whose router a namespace is.
 	Vpc    func(ns plan.Netns) (state.Key, bool)

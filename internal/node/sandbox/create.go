@@ -88,7 +88,7 @@ func (h *Host) create(spec *Spec) (*Sandbox, error) {
 // inherit opens what init is given, in the order of control's descriptors.
 func (h *Host) inherit(spec *Spec, dir string) ([]*os.File, error) {
 	config := control.Config{
-		ID: spec.ID, Hostname: spec.Hostname, ResolvConf: spec.ResolvConf, Hosts: spec.Hosts,
+		ID: spec.ID, Hostname: spec.Hostname, ResolvConf: spec.ResolvConf, Hosts: spec.Hosts, Trust: spec.Trust,
 		UserData: spec.UserData, SSHKeys: spec.SSHKeys, PIDs: spec.PIDs, Ids: h.cfg.Rootful,
 	}
 	text, err := json.Marshal(config)

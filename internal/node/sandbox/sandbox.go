@@ -61,6 +61,7 @@ type Spec struct {
 	Hostname   string
 	Hosts      string // of /etc/hosts; empty: localhost only
 	ResolvConf string
+	Trust      string   // certificates of authorities to trust beside the image's own, PEM
 	UserData   []byte   // without base64
 	SSHKeys    []string // authorized_keys lines, for root
 	PIDs       int      // processes per user inside; 0: no limit

@@ -33,6 +33,7 @@ type Config struct {
 	Hostname   string   // written at the first boot only
 	ResolvConf string   // written at every boot
 	Hosts      string   // written at the first boot; empty: a minimal file
+	Trust      string   // written at every boot into the bundle of authorities, PEM
 	UserData   []byte   // as given to RunInstances, base64 already removed
 	SSHKeys    []string // public keys in authorized_keys form
 	PIDs       int      // limit of processes per user inside; 0: none

@@ -63,6 +63,9 @@ func (g *guest) identity() error {
 			return fmt.Errorf("writing /etc/resolv.conf: %w", err)
 		}
 	}
+	if err := trust(g.config.Trust); err != nil {
+		g.console.printf("certificate authorities: %v", err)
+	}
 	name := g.config.Hostname
 	if text, err := os.ReadFile("/etc/hostname"); err == nil {
 		if kept := strings.TrimSpace(string(text)); kept != "" && len(kept) <= 64 {

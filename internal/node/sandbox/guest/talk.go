@@ -18,6 +18,8 @@ import (
 var defaultEnv = []string{
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	"HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/sh", "LANG=C.UTF-8",
+	// AWS's programs in Python bring a bundle of their own, and look at no other unless they are told to.
+	"AWS_CA_BUNDLE=" + bundle,
 }
 
 // talk answers one connection of the engine.
