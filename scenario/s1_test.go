@@ -99,8 +99,27 @@ func TestS1Addresses(t *testing.T) {
 			t.Errorf("inside, %s is called %q, want %s", ip, out, name)
 		}
 
+		// The explainer says what the gateway did, and by which name to come instead;
+		// by that name it sees what the instance sees.
+		public, private := *w.instance(w.id("app1")).PublicIpAddress, *w.instance(w.id("app1")).PrivateIpAddress
+		out, code := w.cli("explain", "app1", ip+":5432")
+		for _, want := range []string{
+			private + " > " + ip + " becomes " + public + " > " + ip,
+			public + " > " + ip + " becomes " + public + " > " + *db1.PrivateIpAddress,
+			"came back from the public address " + public, "would match its private address " + private, "connect by the public DNS name " + name,
+		} {
+			if code != 1 || !strings.Contains(out, want) {
+				t.Errorf("explain by the Elastic IP: exit code %d, want %q in\n%s", code, want, out)
+			}
+		}
+		if out, code := w.cli("explain", "app1", name+":5432"); code != 0 || !strings.Contains(out, private+" > "+*db1.PrivateIpAddress) {
+			t.Errorf("explain by the public name: exit code %d\n%s", code, out)
+		}
+		if out, code := w.cli("explain", "internet", name+":5432"); code != 1 || !strings.Contains(out, " > "+ip) || strings.Contains(out, "connect by the public DNS name") {
+			t.Errorf("explain by the public name, from the internet: exit code %d\n%s", code, out)
+		}
+
 		// A rule for app1's public address is what lets it through by the gateway.
-		public := *w.instance(w.id("app1")).PublicIpAddress
 		must(c.AuthorizeSecurityGroupIngress(tctx(t), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &db, IpPermissions: []types.IpPermission{
 			{IpProtocol: aws.String("tcp"), FromPort: aws.Int32(5432), ToPort: aws.Int32(5432), IpRanges: []types.IpRange{{CidrIp: aws.String(public + "/32")}}}}}))(t)
 		w.reads("app1", ip+":5432", "db")

@@ -36,13 +36,13 @@ func (e *engine) Explain(_ context.Context, q apiserver.ExplainQuery) (any, erro
 	if protocol == fabric.ICMP {
 		ask.Type = 8 // echo request
 	}
-	if ask.Source, err = endpoint(snap, scope, q.Source); err != nil {
+	if ask.Source, err = endpoint(snap, scope, q.Source, dnsview.Internet(snap)); err != nil {
 		return nil, err
 	}
-	if ask.Destination, err = endpoint(snap, scope, q.Destination); err != nil {
+	if ask.Destination, err = endpoint(snap, scope, q.Destination, resolver(snap, scope, ask.Source)); err != nil {
 		return nil, err
 	}
-	return explanation(q, reach.Walk(snap, ask)), nil
+	return explanation(snap, scope, q, reach.Walk(snap, ask)), nil
 }
 
 func protocolOf(text string) (uint8, error) {
@@ -62,8 +62,9 @@ func protocolOf(text string) (uint8, error) {
 }
 
 // endpoint finds what an end of an explanation names: an address, an id, an
-// instance's Name tag, an outside host or a public name.
-func endpoint(r state.Reader, scope state.Scope, text string) (reach.Endpoint, error) {
+// instance's Name tag, an outside host or a name of DNS, as the view sees it; a nil
+// view sees none.
+func endpoint(r state.Reader, scope state.Scope, text string, view *dnsview.View) (reach.Endpoint, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return reach.Endpoint{Addr: a, Outside: outside(r, scope, a)}, nil
 	}
@@ -102,14 +103,59 @@ func endpoint(r state.Reader, scope state.Scope, text string) (reach.Endpoint, e
 	}
 	switch len(found) {
 	case 0:
-		if a, ok := dnsview.PublicAddr(r, strings.ToLower(strings.TrimSuffix(text, "."))); ok {
-			return reach.Endpoint{Addr: a, Outside: true}, nil
+		if a, ok := address(view, text); ok {
+			return reach.Endpoint{Addr: a, Outside: outside(r, scope, a)}, nil
+		}
+		if strings.Contains(text, ".") {
+			return reach.Endpoint{}, awserr.New("InvalidParameterValue", "Where the packet comes from, the name %s has no address, and no instance in %s has it as its Name tag.", awserr.Clip(text), scope.Region)
 		}
 		return reach.Endpoint{}, awserr.New("InvalidInstanceID.NotFound", "There is no instance with the Name tag '%s' in %s.", awserr.Clip(text), scope.Region)
 	case 1:
 		return reach.Endpoint{Instance: found[0]}, nil
 	}
 	return reach.Endpoint{}, awserr.New("InvalidParameterValue", "%d instances have the Name tag '%s': give the id.", len(found), awserr.Clip(text))
+}
+
+// resolver is the one that an end asks: that of its VPC, if it answers, or one
+// on the internet.
+func resolver(r state.Reader, scope state.Scope, from reach.Endpoint) *dnsview.View {
+	vpc := ""
+	switch {
+	case from.Instance != "":
+		i, _ := state.Instances.Get(r, scope.Key(from.Instance))
+		vpc = i.VpcID
+	case from.Interface != "":
+		n, _ := state.NetworkInterfaces.Get(r, scope.Key(from.Interface))
+		vpc = n.VpcID
+	case from.Outside || from.Host != "":
+		return dnsview.Internet(r)
+	default:
+		for v := range state.Vpcs.In(r, scope) {
+			if _, ok := fabric.InterfaceAt(r, scope, v.ID, from.Addr); ok {
+				vpc = v.ID
+				break
+			}
+		}
+	}
+	view, ok := dnsview.At(r, scope.Key(vpc))
+	if !ok {
+		return nil
+	}
+	return view
+}
+
+// address is the first that a name has in a view.
+func address(view *dnsview.View, text string) (netip.Addr, bool) {
+	name, err := dnsview.ParseName(text)
+	if view == nil || err != nil {
+		return netip.Addr{}, false
+	}
+	for _, rr := range view.Answer(dnsview.Question{Name: name, Type: dnsview.TypeA, Recurse: true}).Answer {
+		if rr.Type == dnsview.TypeA {
+			return netip.AddrFromSlice([]byte(rr.Data))
+		}
+	}
+	return netip.Addr{}, false
 }
 
 // outside says whether an address alone is one of the simulated internet: a public
@@ -129,7 +175,7 @@ func outside(r state.Reader, scope state.Scope, a netip.Addr) bool {
 }
 
 // explanation puts a report into the words of the control API.
-func explanation(q apiserver.ExplainQuery, rep reach.Report) render.Explanation {
+func explanation(r state.Reader, scope state.Scope, q apiserver.ExplainQuery, rep reach.Report) render.Explanation {
 	x := render.Explanation{Reachable: rep.Reachable, Source: q.Source, Destination: q.Destination, Packet: packet(q, rep)}
 	for _, h := range rep.Forward {
 		x.Forward = append(x.Forward, hop(h))
@@ -138,7 +184,7 @@ func explanation(q apiserver.ExplainQuery, rep reach.Report) render.Explanation 
 		x.Return = append(x.Return, hop(h))
 	}
 	for _, c := range rep.Because {
-		x.Because = append(x.Because, cause(c))
+		x.Because = append(x.Because, cause(r, scope, c))
 	}
 	return x
 }
@@ -151,21 +197,33 @@ func packet(q apiserver.ExplainQuery, rep reach.Report) string {
 	}
 	text := fmt.Sprintf("%s %s > %s", protocol, q.Source, to)
 	if len(rep.Forward) > 0 {
-		if h := rep.Forward[0].Header; h.Src.IsValid() && h.Dst.IsValid() {
-			text += fmt.Sprintf(" (%s > %s)", h.Src, h.Dst)
+		if way := addresses(rep.Forward[0].Header); way != "" {
+			text += " (" + way + ")"
 		}
 	}
 	return text
 }
 
-func hop(h reach.Hop) render.Hop {
-	return render.Hop{Kind: string(h.Kind), ID: h.ID, Direction: string(h.Direction), Rule: h.Rule, Stateful: h.Stateful, Blocked: len(h.Blocked) > 0}
+// addresses of a packet, "10.0.0.5 > 203.0.113.9"; empty without them.
+func addresses(h fabric.Header) string {
+	if !h.Src.IsValid() || !h.Dst.IsValid() {
+		return ""
+	}
+	return h.Src.String() + " > " + h.Dst.String()
 }
 
-func cause(c reach.Cause) render.Cause {
+func hop(h reach.Hop) render.Hop {
+	return render.Hop{Kind: string(h.Kind), ID: h.ID, Direction: string(h.Direction), Rule: h.Rule, Stateful: h.Stateful, Blocked: len(h.Blocked) > 0,
+		Packet: addresses(h.Header), After: addresses(h.After)}
+}
+
+func cause(r state.Reader, scope state.Scope, c reach.Cause) render.Cause {
 	out := render.Cause{
 		Code: string(c.Code), Component: c.Component, Direction: string(c.Direction), Return: c.Return,
-		Interface: c.Interface, Subnet: c.Subnet, Rule: c.Rule, State: c.State, Groups: c.Groups,
+		Interface: c.Interface, Subnet: c.Subnet, Rule: c.Rule, State: c.State, Groups: c.Groups, Packet: addresses(c.Header),
+	}
+	if c.Was.IsValid() {
+		out.Was, out.Name = c.Was.String(), publicName(r, scope, c)
 	}
 	for _, a := range c.Addrs {
 		out.Addresses = append(out.Addresses, a.String())
@@ -189,4 +247,22 @@ func cause(c reach.Cause) render.Cause {
 		out.Rules = append(out.Rules, considered)
 	}
 	return out
+}
+
+// publicName is the DNS name of the public address that a refused packet was sent
+// to, if the VPC gives it one.
+func publicName(r state.Reader, scope state.Scope, c reach.Cause) string {
+	vpc, ok := state.Vpcs.Get(r, scope.Key(c.Space))
+	if !ok || !dnsview.HasPublicNames(vpc) {
+		return ""
+	}
+	n, ok := fabric.InterfaceAt(r, scope, c.Space, c.Header.Dst)
+	if !ok {
+		return ""
+	}
+	public := fabric.PublicOf(n, c.Header.Dst)
+	if !public.IsValid() {
+		return ""
+	}
+	return dnsview.PublicName(n.Region, public)
 }

@@ -84,6 +84,7 @@ type Hop struct {
 	Rule      string        // sgr-…, acl-…/100, rtb-…/10.0.0.0/16: what let it pass or, of an ACL, refused it
 	Stateful  bool          // passes because the way there did
 	Header    fabric.Header // as it arrives here
+	After     fabric.Header // as a translator sends it on; zero: as it came
 	Blocked   []Cause       // empty: it passes
 }
 
@@ -133,6 +134,7 @@ type Cause struct {
 	Rules     []Considered   // of the groups, in the direction
 	Addrs     []netip.Addr   // that the interface has
 	Ports     []fabric.Range // of an ACL on the way back: the client's ports that do get answers
+	Was       netip.Addr     // of groups: the sender's address before the gateway, which a rule would allow
 	Header    fabric.Header
 }
 

@@ -259,20 +259,6 @@ func TestPortsThatGetAnswers(t *testing.T) {
 	}
 }
 
-// Codes are AWS's.
-func TestCodesAreListed(t *testing.T) {
-	known := knownCodes(t)
-	for _, c := range []reach.Code{
-		reach.BadState, reach.BadStateAttachment, reach.BadStateRoute, reach.DisconnectedVpcs, reach.EniAddress,
-		reach.EniGroupRules, reach.GroupHasNoRules, reach.NoPossible, reach.NoRoute, reach.NoSourceOrDest, reach.SubnetAcl,
-		reach.UnassociatedResource, reach.UnknownResource, reach.UnsupportedComponent,
-	} {
-		if !known[string(c)] {
-			t.Errorf("%s is no explanation code of AWS's", c)
-		}
-	}
-}
-
 func BenchmarkWalk(b *testing.B) {
 	s := fabrictest.Open(b)
 	defer s.Close()

@@ -2,16 +2,11 @@ package reach
 
 import (
 	"net/netip"
-	"slices"
 
 	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/state"
 )
-
-// Ports that a client chooses from when it is not told one (Linux,
-// net.ipv4.ip_local_port_range).
-var ephemeral = fabric.Range{Lo: 32768, Hi: 60999}
 
 // walk is one question.
 type walk struct {
@@ -46,6 +41,17 @@ func (w *walk) undo(by string, h fabric.Header) (fabric.Header, bool) {
 		}
 	}
 	return h, false
+}
+
+// sender gives the address that a packet had before a gateway, by which it comes
+// back into the same VPC, put a public one in its place.
+func (w *walk) sender(by string, public netip.Addr) (netip.Addr, bool) {
+	for _, c := range w.changes {
+		if by != "" && c.by == by && c.after.Src == public && c.before.Src != public {
+			return c.before.Src, true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 func (w *walk) report() Report {
@@ -169,7 +175,10 @@ func (l *leg) router() *leg {
 	l.same = l.from.subnet != nil && l.to.subnet != nil && l.from.subnet.Key == l.to.subnet.Key
 	for _, s := range fabric.Path() {
 		if hop := l.ask(s); hop != nil {
-			hop.Stage, hop.Header = s, l.header
+			hop.Stage = s
+			if hop != l.first { // which has seen the packet before it was translated
+				hop.Header = l.header
+			}
 			for i, c := range hop.Blocked {
 				if c.Stage == 0 {
 					c.Stage = s
@@ -254,7 +263,7 @@ func (l *leg) leave() *leg {
 		h.Src = public
 		l.translated(l.exit.Internet, h)
 	}
-	l.last.Header = h
+	l.last.After = h
 	return &leg{way: l.way, space: fabric.InternetSpace, header: h, gateway: l.exit.Internet}
 }
 
@@ -305,6 +314,7 @@ func (l *leg) internet() *leg {
 			l.changes = append(l.changes, change{gateway, l.header, h})
 		}
 	}
+	next.first.After = h
 	next.header = h
 	return next
 }
@@ -347,248 +357,10 @@ func (l *leg) translator() *leg {
 		h.Src = port.NatSource(l.header)
 		l.translated(l.space, h)
 	}
+	hop.After = h
 	next := &leg{way: l.way, header: h, from: l.from}
 	next.enter(l.from.key())
 	return next
-}
-
-// ask gives the hop of a stage of a VPC's router, or nil when the stage is not on
-// the way.
-func (l *leg) ask(s fabric.Stage) *Hop {
-	switch s {
-	case fabric.Source:
-		return l.source()
-	case fabric.Destination:
-		return l.destination()
-	case fabric.AclOut:
-		if l.exit.Served || l.same || l.from.subnet == nil {
-			return nil
-		}
-		return l.acl(l.from, fabric.Egress)
-	case fabric.AclIn:
-		if l.exit.Served || l.same || l.to.subnet == nil {
-			return nil
-		}
-		return l.acl(l.to, fabric.Ingress)
-	case fabric.GroupOut:
-		if l.exit.Served || l.from.eni == nil || l.from.eni.InterfaceType == fabric.NatInterface {
-			return nil
-		}
-		return l.group(l.from.eni, fabric.Egress)
-	case fabric.GroupIn:
-		if l.exit.Served || l.to.eni == nil || l.to.eni.InterfaceType == fabric.NatInterface {
-			return nil
-		}
-		return l.group(l.to.eni, fabric.Ingress)
-	}
-	return nil // Tracked: the way back passes the groups, see group
-}
-
-// source asks whether the sender may send this. What came in by a gateway was
-// asked there.
-func (l *leg) source() *Hop {
-	e := l.from
-	if e.eni == nil {
-		if l.gateway != "" {
-			return l.first
-		}
-		return &Hop{Kind: KindVpc, ID: e.vpc, Direction: fabric.Egress,
-			Blocked: []Cause{{Code: NoSourceOrDest, Component: e.vpc, Addrs: []netip.Addr{e.addr}}}}
-	}
-	hop := &Hop{Kind: KindInterface, ID: e.eni.ID, Direction: fabric.Egress}
-	if c := e.state(); c != nil && !l.back && l.number == 1 {
-		hop.Blocked = append(hop.Blocked, *c)
-	}
-	if fabric.Checked(e.eni) && !e.has(l.header.Src) {
-		own := make([]netip.Addr, len(e.eni.Addresses))
-		for i, a := range e.eni.Addresses {
-			own[i] = a.Addr
-		}
-		hop.Blocked = append(hop.Blocked, Cause{Code: EniAddress, Component: e.eni.ID, Interface: e.eni.ID, Addrs: own})
-	}
-	return hop
-}
-
-// destination says what routing does.
-func (l *leg) destination() *Hop {
-	if l.vpc.Key.ID == "" {
-		return &Hop{Kind: KindVpc, ID: l.from.vpc, Blocked: []Cause{{Code: UnknownResource, Component: l.from.vpc}}}
-	}
-	x := l.exit
-	if x.Served {
-		hop := &Hop{Kind: KindVpc, ID: l.vpc.Key.ID, Direction: fabric.Ingress, Rule: x.Service.Name}
-		if !x.Asked {
-			hop.Blocked = []Cause{{Code: NoPossible, Component: l.vpc.Key.ID}}
-		}
-		return hop
-	}
-	hop := &Hop{Kind: KindRouteTable, ID: x.Table, Direction: fabric.Egress, Rule: x.Rule}
-	if x.Table == "" { // a gateway without a table
-		hop.Kind, hop.ID = KindVpc, l.vpc.Key.ID
-	}
-	var subnet string
-	if l.from.subnet != nil {
-		subnet = l.from.subnet.ID
-	}
-	cause := Cause{Component: hop.ID, Subnet: subnet, Rule: x.Rule}
-	refuse := func(code Code) *Hop {
-		cause.Code = code
-		hop.Blocked = []Cause{cause}
-		return hop
-	}
-	meant := l.dst.eni != nil && l.number == 1 && !l.back && l.header.Dst == l.dst.addr
-	switch {
-	case meant && l.dst.vpc != l.vpc.Key.ID:
-		cause.Component, cause.Interface, cause.Subnet, cause.Rule = l.from.vpc, l.dst.eni.ID, "", ""
-		return refuse(DisconnectedVpcs)
-	case x.Inside && x.Interface == nil:
-		cause.Component, cause.Rule = l.vpc.Key.ID, ""
-		return refuse(NoPossible)
-	case x.Inside:
-		if l.gateway != "" {
-			break // it was asked before it came in
-		}
-		if l.closed = l.to.state(); l.closed != nil {
-			c := l.say(fabric.Destination, fabric.Ingress, *l.closed)
-			l.closed = &c
-		}
-	case !x.Found:
-		return refuse(NoRoute)
-	case x.Route.State != fabric.RouteActive:
-		cause.State = x.Route.State
-		return refuse(BadStateRoute)
-	case x.Route.Checked:
-		cause.Component, cause.Interface = x.Route.Target, x.Route.Port.ID
-		return refuse(EniSourceDest)
-	case x.Internet == "" && x.Interface == nil:
-		cause.Component = x.Route.Target
-		return refuse(UnsupportedComponent)
-	}
-	return hop
-}
-
-func (l *leg) acl(e end, dir fabric.Direction) *Hop {
-	acl := e.acl
-	if acl.Key.ID == "" {
-		return &Hop{Kind: KindAcl, Direction: dir, Blocked: []Cause{{Code: SubnetAcl, Subnet: e.subnet.ID}}}
-	}
-	entry := acl.Decide(dir, l.header)
-	hop := &Hop{Kind: KindAcl, ID: acl.Key.ID, Direction: dir, Rule: acl.ID(entry)}
-	cause := Cause{Code: SubnetAcl, Component: acl.Key.ID, Subnet: e.subnet.ID, Rule: hop.Rule}
-	if l.back && l.q.SourcePort == 0 && l.header.HasPorts() {
-		var refusing *fabric.Entry
-		cause.Ports, refusing = answerable(acl, dir, l.header)
-		if refusing == nil {
-			return hop
-		}
-		hop.Rule = acl.ID(*refusing)
-		cause.Rule = hop.Rule
-		hop.Blocked = []Cause{cause}
-		return hop
-	}
-	if !entry.Allow {
-		hop.Blocked = []Cause{cause}
-	}
-	return hop
-}
-
-// answerable gives the client's ports whose answers pass an ACL, and the entry
-// that refuses the others: nil when all pass.
-func answerable(acl fabric.Acl, dir fabric.Direction, h fabric.Header) (passing []fabric.Range, refusing *fabric.Entry) {
-	cuts := []uint16{ephemeral.Lo}
-	for _, e := range acl.Entries(dir) {
-		if e.HasPorts() {
-			for _, at := range []int{int(e.Ports.Lo), int(e.Ports.Hi) + 1} {
-				if at > int(ephemeral.Lo) && at <= int(ephemeral.Hi) {
-					cuts = append(cuts, uint16(at))
-				}
-			}
-		}
-	}
-	slices.Sort(cuts)
-	cuts = slices.Compact(cuts)
-	for i, lo := range cuts {
-		hi := ephemeral.Hi
-		if i+1 < len(cuts) {
-			hi = cuts[i+1] - 1
-		}
-		h.DPort = lo
-		entry := acl.Decide(dir, h)
-		switch {
-		case !entry.Allow && refusing == nil:
-			refusing = &entry
-		case entry.Allow && len(passing) > 0 && passing[len(passing)-1].Hi+1 == lo:
-			passing[len(passing)-1].Hi = hi
-		case entry.Allow:
-			passing = append(passing, fabric.Range{Lo: lo, Hi: hi})
-		}
-	}
-	return passing, refusing
-}
-
-// group asks the groups of an interface. On the way back they are not asked: the
-// flow is tracked where the way there has passed.
-func (l *leg) group(n *state.NetworkInterface, dir fabric.Direction) *Hop {
-	hop := &Hop{Kind: KindGroup, ID: firstOf(n.Groups), Direction: dir}
-	if l.back {
-		hop.Stateful = true // see tracked
-		return hop
-	}
-	groups := present(l.r, n)
-	member := fabric.Member(l.r, n.Scope(), n.VpcID)
-	if id, rule, ok := fabric.FirstRule(l.r, n.Scope(), groups, dir, l.header, member); ok {
-		return &Hop{Kind: KindGroup, ID: id, Direction: dir, Rule: rule.ID}
-	}
-	hop.ID = firstOf(groups)
-	cause := Cause{Code: GroupHasNoRules, Component: hop.ID, Interface: n.ID, Groups: groups}
-	for _, id := range groups {
-		g, _ := fabric.LoadGroup(l.r, n.Scope().Key(id))
-		rules, peer := g.Ingress, l.header.Src
-		if dir == fabric.Egress {
-			rules, peer = g.Egress, l.header.Dst
-		}
-		for _, rule := range rules {
-			cause.Code = EniGroupRules
-			cause.Rules = append(cause.Rules, Considered{id, rule, misses(rule, l.header, peer, member)})
-		}
-	}
-	hop.Blocked = []Cause{cause}
-	return hop
-}
-
-// misses says in what a rule differs, part by part.
-func misses(rule fabric.Rule, h fabric.Header, peer netip.Addr, member func(string, netip.Addr) bool) Miss {
-	m := Miss{Void: rule.Void}
-	m.Protocol = rule.Protocol != fabric.AnyProtocol && rule.Protocol != int(h.Protocol)
-	if !m.Protocol {
-		m.Ports = rule.HasPorts() && !rule.Ports.Contains(h.DPort) ||
-			rule.IsICMP() && (rule.Type >= 0 && rule.Type != int(h.Type) || rule.Code >= 0 && rule.Code != int(h.Code))
-	}
-	if rule.Group != "" {
-		m.Peer = !member(rule.Group, peer)
-	} else {
-		m.Peer = !rule.Cidr.Contains(peer)
-	}
-	return m
-}
-
-// present gives the interface's groups that exist, sorted, as its port has them.
-func present(r state.Reader, n *state.NetworkInterface) []string {
-	groups := make([]string, 0, len(n.Groups))
-	for _, id := range n.Groups {
-		if g, ok := state.SecurityGroups.Get(r, n.Scope().Key(id)); ok && g.VpcID == n.VpcID {
-			groups = append(groups, id)
-		}
-	}
-	slices.Sort(groups)
-	return slices.Compact(groups)
-}
-
-func firstOf(ids []string) string {
-	if len(ids) == 0 {
-		return ""
-	}
-	return ids[0]
 }
 
 // hops lists the components in the order in which AWS does.

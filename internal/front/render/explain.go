@@ -24,6 +24,8 @@ type Hop struct {
 	ID        string
 	Direction string // "egress", "ingress", or empty
 	Rule      string // id of what let it pass or refused it
+	Packet    string // its addresses as it arrives here, "10.0.0.5 > 203.0.113.9"
+	After     string // those that a gateway sends it on with; empty: the same
 	Stateful  bool   // passes because the way there did
 	Blocked   bool
 }
@@ -42,6 +44,9 @@ type Cause struct {
 	Rules     []Considered
 	Addresses []string
 	Ports     []string // the client's ports that do get answers
+	Packet    string   // its addresses where it is refused
+	Was       string   // the sender's address before the gateway, which a rule would allow
+	Name      string   // the public DNS name that leads to the private address inside the VPC
 }
 
 // Considered is a rule that did not match, and in what: "protocol", "ports", "peer".
@@ -83,6 +88,9 @@ func way(w io.Writer, s Style, name string, hops []Hop) {
 			mark = s.Bad("STOP")
 		}
 		why := h.Rule
+		if h.After != "" {
+			why = h.Packet + " becomes " + h.After
+		}
 		if h.Stateful {
 			why = "stateful: the way there passed"
 		}
@@ -113,44 +121,4 @@ func differs(in []string) string {
 		return ""
 	}
 	return "  (differs in " + strings.Join(in, ", ") + ")"
-}
-
-// prose says what a code means for this cause and names the remedy.
-func prose(c Cause) string {
-	where := ""
-	if c.Return {
-		where = " on the way back"
-	}
-	groups := strings.Join(c.Groups, ", ")
-	switch c.Code {
-	case "ENI_SG_RULES_MISMATCH":
-		return fmt.Sprintf("no %s rule of %s (groups of %s) allows it%s: add a rule, or make the peer a member of a group that a rule names", c.Direction, groups, c.Interface, where)
-	case "SG_HAS_NO_RULES":
-		return fmt.Sprintf("%s (groups of %s) has no %s rules%s: add one", groups, c.Interface, c.Direction, where)
-	case "SUBNET_ACL_RESTRICTION":
-		text := fmt.Sprintf("%s of %s refuses it, %s%s, by entry %s", c.Component, c.Subnet, c.Direction, where, c.Rule)
-		if len(c.Ports) > 0 {
-			text += "; answers reach the client's ports " + strings.Join(c.Ports, ", ") + " only"
-		}
-		return text
-	case "NO_ROUTE_TO_DESTINATION":
-		return fmt.Sprintf("%s has no route to the destination%s", c.Component, where)
-	case "NO_POSSIBLE_DESTINATION":
-		return "no interface of the VPC has the destination's address"
-	case "ENI_ADDRESS_RESTRICTION":
-		return fmt.Sprintf("%s has the addresses %s: packets from or to another one are dropped", c.Interface, strings.Join(c.Addresses, ", "))
-	case "BAD_STATE":
-		return fmt.Sprintf("%s is %s: start it", c.Component, c.State)
-	case "BAD_STATE_ATTACHMENT", "UNASSOCIATED_COMPONENT":
-		return fmt.Sprintf("%s is attached to no instance", c.Component)
-	case "BAD_STATE_ROUTE":
-		return fmt.Sprintf("the route %s is a blackhole: its target is gone%s", c.Rule, where)
-	case "DISCONNECTED_VPCS":
-		return "source and destination are in VPCs that nothing connects"
-	case "UNSUPPORTED_COMPONENT":
-		return fmt.Sprintf("the route %s leads to %s, through which localvpc carries no packets%s", c.Rule, c.Component, where)
-	case "UNKNOWN_RESOURCE", "NO_SOURCE_OR_DESTINATION":
-		return fmt.Sprintf("there is no %s", c.Component)
-	}
-	return strings.TrimSpace(c.Component + " " + c.State)
 }

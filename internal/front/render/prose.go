@@ -1,0 +1,92 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+)
+
+// prose says what a code means for this cause and names the remedy.
+func prose(c Cause) string {
+	where := ""
+	if c.Return {
+		where = " on the way back"
+	}
+	groups := strings.Join(c.Groups, ", ")
+	addresses := strings.Join(c.Addresses, ", ")
+	switch c.Code {
+	case "ENI_SG_RULES_MISMATCH":
+		if c.Was != "" {
+			return translated(c, groups)
+		}
+		if c.Return {
+			return fmt.Sprintf("%s takes no answer to what did not pass it on its way there: route both ways through the same instances", c.Component)
+		}
+		return fmt.Sprintf("no %s rule of %s (groups of %s) allows it: add a rule, or make the peer a member of a group that a rule names", c.Direction, groups, c.Interface)
+	case "SG_HAS_NO_RULES":
+		return fmt.Sprintf("%s (groups of %s) has no %s rules: add one", groups, c.Interface, c.Direction)
+	case "SUBNET_ACL_RESTRICTION":
+		text := fmt.Sprintf("%s of %s refuses it, %s%s, by entry %s", c.Component, c.Subnet, c.Direction, where, c.Rule)
+		if len(c.Ports) > 0 {
+			text += "; answers reach the client's ports " + strings.Join(c.Ports, ", ") + " only"
+		}
+		text += ": add an entry of a lower number that allows it"
+		if c.Return {
+			text += ", for ACLs know no flows and an answer goes to the client's port"
+		}
+		return text
+	case "NO_ROUTE_TO_DESTINATION":
+		return fmt.Sprintf("%s has no route to the destination%s: add one to a gateway", c.Component, where)
+	case "NO_POSSIBLE_DESTINATION":
+		return fmt.Sprintf("nothing at %s takes it%s (%s): no running instance, gateway or outside host has the address, or it takes only what it has asked for", c.Component, where, c.Packet)
+	case "NO_PATH":
+		return fmt.Sprintf("routes lead it in a circle%s (last by %s): point one of them elsewhere", where, c.Component)
+	case "CANNOT_ROUTE":
+		return fmt.Sprintf("%s gets an answer to what it has not sent%s: route both ways through it, or neither", c.Component, where)
+	case "PROTOCOL_RESTRICTION":
+		return fmt.Sprintf("%s translates TCP, UDP and ICMP only%s: use one of these, or an Elastic IP instead of a NAT gateway", c.Component, where)
+	case "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS":
+		return fmt.Sprintf("%s has no public address, so %s lets it go nowhere%s: associate an Elastic IP, or route to a NAT gateway", addresses, c.Component, where)
+	case "GATEWAY_REJECTS_SPOOFED_TRAFFIC":
+		return fmt.Sprintf("%s takes nothing from %s here: that is not the sender's own address: send from its own", c.Component, addresses)
+	case "ENI_SOURCE_DEST_CHECK_RESTRICTION":
+		return fmt.Sprintf("%s passes on nothing that is not its own%s: switch its source/destination check off (aws ec2 modify-network-interface-attribute --no-source-dest-check)", c.Interface, where)
+	case "ENI_ADDRESS_RESTRICTION":
+		return fmt.Sprintf("%s has the addresses %s: packets from or to another one are dropped; assign it as a secondary one, or switch the source/destination check off", c.Interface, addresses)
+	case "BAD_STATE":
+		return fmt.Sprintf("%s is %s: start it, or make it again", c.Component, c.State)
+	case "BAD_STATE_ATTACHMENT", "UNASSOCIATED_COMPONENT":
+		return fmt.Sprintf("%s is attached to no instance: attach it", c.Component)
+	case "BAD_STATE_ROUTE":
+		return fmt.Sprintf("the route %s is a blackhole: its target is gone%s: replace it", c.Rule, where)
+	case "DISCONNECTED_VPCS":
+		return "source and destination are in VPCs that nothing connects: use public addresses, or put them into one VPC"
+	case "UNSUPPORTED_COMPONENT":
+		return fmt.Sprintf("the route %s leads to %s, through which localvpc carries no packets%s: use another target", c.Rule, c.Component, where)
+	case "UNKNOWN_RESOURCE":
+		return fmt.Sprintf("there is no %s: 'localvpc ls' shows what there is", c.Component)
+	case "NO_SOURCE_OR_DESTINATION":
+		if addresses != "" {
+			return fmt.Sprintf("no interface, or more than one, has %s: give an instance or an interface", addresses)
+		}
+		return "an end of the way is missing: give an instance or an interface"
+	}
+	return strings.TrimSpace(c.Component + " " + c.State)
+}
+
+// translated is what a group says to a neighbour who comes by the internet gateway.
+func translated(c Cause, groups string) string {
+	rule := "a rule"
+	for _, r := range c.Rules {
+		if len(r.Differs) == 1 && r.Differs[0] == "peer" {
+			rule = r.Rule
+			break
+		}
+	}
+	source, _, _ := strings.Cut(c.Packet, " > ")
+	text := fmt.Sprintf("it left by the internet gateway and came back from the public address %s, which no rule of %s (groups of %s) matches; %s would match its private address %s: ",
+		source, groups, c.Interface, rule, c.Was)
+	if c.Name == "" {
+		return text + "connect to the private address"
+	}
+	return text + fmt.Sprintf("connect by the public DNS name %s, which is the private address inside the VPC (a CNAME record may lead to it)", c.Name)
+}
