@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/net/ipv4"
 
+	"github.com/localvpc/localvpc/internal/decide/authz"
 	"github.com/localvpc/localvpc/internal/decide/session"
 	"github.com/localvpc/localvpc/internal/node/vantage"
 	"github.com/localvpc/localvpc/internal/state"
@@ -50,10 +51,12 @@ type Config struct {
 type Server struct {
 	cfg   Config
 	limit vantage.Limit
+	// library has the trust policies that were read.
+	library authz.Library
 }
 
 // New makes a server.
-func New(cfg Config) *Server { return &Server{cfg, limit} }
+func New(cfg Config) *Server { return &Server{cfg: cfg, limit: limit} }
 
 // Serve answers what comes by the connections of a listener in the VPC until the
 // listener is closed, which is no error; then it ends the connections.
@@ -137,7 +140,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !s.admit(w, r, instance) {
 		return
 	}
-	found, ok := root.find(path, &subject{snap: asker.Snapshot, instance: instance, now: s.cfg.Now(), seal: s.cfg.Seal})
+	found, ok := root.find(path, &subject{snap: asker.Snapshot, instance: instance, now: s.cfg.Now(), seal: s.cfg.Seal, library: &s.library})
 	if !ok {
 		refuse(w, http.StatusNotFound)
 		return

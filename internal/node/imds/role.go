@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/localvpc/localvpc/internal/base/awsid"
+	"github.com/localvpc/localvpc/internal/decide/authz"
 	"github.com/localvpc/localvpc/internal/decide/session"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -59,6 +60,11 @@ func (s *subject) epoch() time.Time { return s.now.UTC().Truncate(renewal) }
 func (s *subject) credentials(role *state.Role) string {
 	i := s.instance
 	begin := s.epoch()
+	if !s.trusted(role) {
+		return object("Code", "AssumeRoleUnauthorizedAccess", "Message", "EC2 cannot assume the role "+role.Name+
+			". Please see documentation at https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html#troubleshoot_iam-ec2_errors-info-doc.",
+			"LastUpdated", stamp(begin))
+	}
 	v := session.Session{
 		Account: i.Account, Kind: session.Role, Principal: role.UniqueID, Name: role.Name, Session: i.ID,
 		Issued: begin, Expires: begin.Add(lifetime),
@@ -68,6 +74,14 @@ func (s *subject) credentials(role *state.Role) string {
 	secret, token := s.seal.Credentials(&v)
 	return object("Code", "Success", "LastUpdated", stamp(begin), "Type", "AWS-HMAC", "AccessKeyId", v.AccessKey,
 		"SecretAccessKey", secret, "Token", token, "Expiration", stamp(v.Expires))
+}
+
+// trusted says whether the role lets EC2 assume it for an instance.
+func (s *subject) trusted(role *state.Role) bool {
+	p := &authz.Policies{Resource: []authz.Policy{{Name: role.Name, Doc: s.library.Read(role.Trust, authz.Trust)}}}
+	q := &authz.Request{Action: "sts:AssumeRole", Resource: role.ARN(), Who: authz.Who{Service: "ec2.amazonaws.com"}}
+	q.Context.Add("aws:SourceAccount", role.Account)
+	return authz.EvaluateTrust(p, q, role.Account).Outcome == authz.Allowed
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }

@@ -4,6 +4,7 @@ package imds
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +26,8 @@ func TestRoleCredentials(t *testing.T) {
 	next.ProfileArn, next.ProfileID = profile.ARN(), profile.UniqueID
 	w.write(t, func(tx *state.Tx) {
 		state.InstanceProfiles.Put(tx, profile)
-		state.Roles.Put(tx, &state.Role{Meta: state.Meta{Key: state.NameKey(scope.Account, "Web")}, Principal: state.Principal{Name: "Web", UniqueID: "AROAX", Path: "/"}})
+		state.Roles.Put(tx, &state.Role{Meta: state.Meta{Key: state.NameKey(scope.Account, "Web")}, Principal: state.Principal{Name: "Web", UniqueID: "AROAX", Path: "/"},
+			Trust: `{"Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}}`})
 		state.Instances.Put(tx, &next)
 	})
 	if a := get("127.0.0.1", ""); a.body != "info\nsecurity-credentials/" {
@@ -68,6 +70,15 @@ func TestRoleCredentials(t *testing.T) {
 	w.late.Store(3600)
 	if later := read(); later.AccessKeyId == c.AccessKeyId || !later.Expiration.After(c.Expiration) || later.Expiration.Sub(now()) < 4*time.Hour {
 		t.Errorf("after an hour: %+v", later)
+	}
+	w.write(t, func(tx *state.Tx) {
+		role, _ := state.Roles.Get(tx, state.NameKey(scope.Account, "web"))
+		other := *role
+		other.Trust = `{"Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}}`
+		state.Roles.Put(tx, &other)
+	})
+	if a := get("127.0.0.1", "security-credentials/Web"); !strings.Contains(a.body, `"Code" : "AssumeRoleUnauthorizedAccess"`) || strings.Contains(a.body, "SecretAccessKey") {
+		t.Errorf("a role that does not trust EC2: %q", a.body)
 	}
 	w.write(t, func(tx *state.Tx) { state.InstanceProfiles.Delete(tx, profile.Key) })
 	if a := get("127.0.0.1", "security-credentials/Web"); a.status != 404 {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/localvpc/localvpc/internal/decide/authz"
 	"github.com/localvpc/localvpc/internal/decide/session"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -14,6 +15,7 @@ type subject struct {
 	instance *state.Instance
 	now      time.Time
 	seal     session.Seal // of role credentials
+	library  *authz.Library
 }
 
 // directory is a list of entries in the order in which they are listed.
