@@ -319,12 +319,13 @@ func (l *leg) internet() *leg {
 	return next
 }
 
-// outsideAt names who has an address in the simulated internet, itself included.
+// outsideAt names who has an address in the simulated internet, itself with its name
+// servers included.
 func outsideAt(r state.Reader, a netip.Addr) (string, bool) {
 	for h := range state.Hosts.By(r, state.ByPublic, a.String()) {
 		return h.ID, true
 	}
-	return fabric.InternetSpace, a == publicip.Router(r)
+	return fabric.InternetSpace, a == publicip.Router(r) || publicip.IsReserved(a)
 }
 
 // translator is a leg through a NAT gateway.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/plan"
+	"github.com/localvpc/localvpc/internal/decide/publicip"
 )
 
 // Internet is the namespace of the simulated internet.
@@ -28,8 +29,10 @@ const gatewayLink = "igw"
 
 var everywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 
-// internet gives the namespace outside of every VPC, with its resolver and AWS's endpoints. Everybody who hangs on it
-// gives it; without anybody it is not there.
+// internet gives the namespace outside of every VPC, with its resolver, the name
+// servers of the public tree and AWS's endpoints. Everybody who hangs on it gives it; without anybody it
+// is not there. The name servers' block is local as a whole, and one socket answers
+// at all addresses: thousands of delegation sets cost no more than one.
 func internet(own netip.Addr) []plan.Object {
 	pre := plan.Chain{
 		Netns: Internet, Name: chainPre, Hook: &plan.Hook{Type: "filter", Hook: "prerouting", Priority: -150, Policy: "accept"},
@@ -38,7 +41,7 @@ func internet(own netip.Addr) []plan.Object {
 			plan.Do(plan.Drop, "", plan.In(setHosts, plan.IIfName)),
 		},
 	}
-	return []plan.Object{
+	objects := []plan.Object{
 		plan.Router{Name: Internet},
 		plan.Addr{Netns: Internet, Link: "lo", Prefix: host(own)},
 		plan.Route{Netns: Internet, Table: tableClosed, Dst: everywhere, Type: plan.Blackhole},
@@ -47,12 +50,23 @@ func internet(own netip.Addr) []plan.Object {
 		plan.Set{Netns: Internet, Name: setSource, Types: []plan.DataType{plan.TypeIfname, plan.TypeIPv4}},
 		plan.Set{Netns: Internet, Name: setHosts, Types: []plan.DataType{plan.TypeIfname}},
 		pre,
-		plan.Service{Netns: Internet, Name: "dns", Proto: "udp", Addr: netip.AddrPortFrom(own, 53)},
-		plan.Service{Netns: Internet, Name: "dns", Proto: "tcp", Addr: netip.AddrPortFrom(own, 53)},
+		plan.Service{Netns: Internet, Name: "dns", Proto: "udp", Addr: everyAddress},
+		plan.Service{Netns: Internet, Name: "dns", Proto: "tcp", Addr: everyAddress},
 		plan.Service{Netns: Internet, Name: "api", Proto: "tcp", Addr: netip.AddrPortFrom(own, 80)},
 		plan.Service{Netns: Internet, Name: "api-tls", Proto: "tcp", Addr: netip.AddrPortFrom(own, 443)},
 	}
+	for _, p := range publicip.Reserved() {
+		if !p.IsSingleIP() {
+			p = netip.PrefixFrom(p.Addr().Next(), p.Bits()) // an address of the block; the first is the network's
+		}
+		objects = append(objects, plan.Addr{Netns: Internet, Link: "lo", Prefix: p})
+	}
+	return objects
 }
+
+// everyAddress is where name servers and resolver listen: the address that was asked
+// says which one is meant.
+var everyAddress = netip.AddrPortFrom(netip.IPv4Unspecified(), 53)
 
 // setHosts has the links of outside hosts: they send from their own addresses,
 // as the routers of the VPCs see to for theirs.

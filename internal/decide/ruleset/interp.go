@@ -88,6 +88,7 @@ type Interp struct {
 	sets   map[string]*setOf
 	groups map[string]uint32 // of links
 	local  map[netip.Addr]bool
+	blocks []netip.Prefix // local as a whole
 	routes map[int][]plan.Route
 	rules  []plan.IPRule // by preference
 	strict bool          // no flow begins in the middle of a connection
@@ -119,6 +120,9 @@ func NewInterp(objects plan.Objects, ns plan.Netns) *Interp {
 			it.groups[o.Name] = o.Group
 		case plan.Addr:
 			it.local[o.Prefix.Addr()] = true
+			if o.Link == "lo" && !o.Prefix.IsSingleIP() {
+				it.blocks = append(it.blocks, o.Prefix)
+			}
 		case plan.Route:
 			it.routes[o.Table] = append(it.routes[o.Table], o)
 		case plan.IPRule:
@@ -142,6 +146,11 @@ func (it *Interp) Become(objects plan.Objects, ns plan.Netns) {
 	it.flows, it.errs = flows, errs
 }
 
+// isLocal says whether an address is the router's own: all of a block that lo has is.
+func (it *Interp) isLocal(a netip.Addr) bool {
+	return it.local[a] || slices.ContainsFunc(it.blocks, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
 // Forget drops all flows.
 func (it *Interp) Forget() { clear(it.flows); clear(it.errs) }
 
@@ -154,7 +163,7 @@ func (it *Interp) Send(p Packet) (Trace, error) {
 		return w.t, err
 	}
 	hook, link := "input", "lo"
-	if !it.local[w.p.Dst] {
+	if !it.isLocal(w.p.Dst) {
 		route, ok := it.route(w.p.Dst, w.mark)
 		if !ok || route.Type != plan.Unicast {
 			w.t.Refused, _ = stageOf("")

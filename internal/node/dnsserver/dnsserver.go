@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,7 +101,7 @@ func (p *place) view(snap *state.Snapshot) *dnsview.View {
 	at := p.seen.Load()
 	if at == nil || at.index != snap.Index {
 		var v *dnsview.View
-		if p.vpc == vantage.Internet {
+		if p.public() {
 			v = dnsview.Internet(snap)
 		} else {
 			v, _ = dnsview.At(snap, p.vpc)
@@ -111,33 +112,61 @@ func (p *place) view(snap *state.Snapshot) *dnsview.View {
 	return at.view
 }
 
+// public says whether those who ask there are outside of every VPC.
+func (p *place) public() bool { return p.vpc == vantage.Internet || p.vpc == vantage.Host }
+
+// asked says what was asked at an address. On the internet there are many name
+// servers; what is none of them is the resolver.
+func (p *place) asked(by vantage.Asker, to netip.Addr) asked {
+	a := asked{public: p.public()}
+	if p.vpc == vantage.Internet {
+		a.client = netip.PrefixFrom(by.Source, by.Source.BitLen())
+		if v, ok := dnsview.ServerAt(by.Snapshot, to); ok {
+			a.view = v
+			return a
+		}
+	}
+	a.view = p.view(by.Snapshot)
+	return a
+}
+
 // ServePacket answers what comes by a UDP socket in the VPC until the socket is
 // closed, which is no error.
 func (s *Server) ServePacket(c *net.UDPConn, vpc state.Key) error {
 	p := s.enter(vpc)
 	defer s.leave(p)
-	in, out := make([]byte, maxPayload), make([]byte, 0, maxPayload)
+	if vpc == vantage.Internet {
+		if err := tellDestination(c); err != nil {
+			return err
+		}
+	}
+	in, out, control := make([]byte, maxPayload), make([]byte, 0, maxPayload), make([]byte, controlSize)
 	for {
-		n, from, err := c.ReadFromUDPAddrPort(in)
+		n, told, _, asker, err := c.ReadMsgUDPAddrPort(in, control)
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("reading DNS queries of %s: %w", vpc, err)
 		}
-		var view *dnsview.View
-		if asker, ok := p.point.Asker(from.Addr()); ok {
-			if !asker.Take() {
+		to := destination(control[:told])
+		var by asked
+		if a, ok := p.point.Asker(asker.Addr()); ok {
+			if !a.Take() {
 				s.dropped.Add(1)
 				continue
 			}
-			if view = p.view(asker.Snapshot); view == nil {
+			if by = p.asked(a, to); by.view == nil {
 				continue
 			}
 		}
-		if out = s.respond(view, in[:n], out[:0], overUDP); len(out) > 0 {
+		if out = s.respond(by, in[:n], out[:0], overUDP); len(out) > 0 {
+			var as []byte
+			if to.IsValid() {
+				as = from(to)
+			}
 			// A packet that cannot be sent is lost, as packets may be.
-			_, _ = c.WriteToUDPAddrPort(out, from)
+			_, _, _ = c.WriteMsgUDPAddrPort(out, as, asker)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package dnsserver
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/miekg/dns"
 
@@ -40,6 +41,7 @@ type query struct {
 	edns    bool
 	payload uint16 // the largest answer that the asker takes by UDP
 	version uint8
+	subnet  netip.Prefix // of the client, when the query says it
 }
 
 // verdict says what becomes of a message.
@@ -116,8 +118,8 @@ func readName(b []byte, lower *[255]byte) (int, bool) {
 	return 0, false
 }
 
-// readOPT reads an OPT record (RFC 6891 section 6.1). What options say is
-// ignored, but they have to be options.
+// readOPT reads an OPT record (RFC 6891 section 6.1). What options but the
+// client's subnet say is ignored, but they have to be options.
 func (q *query) readOPT(b []byte) bool {
 	const fixed = 11
 	if len(b) < fixed {
@@ -133,7 +135,7 @@ func (q *query) readOPT(b []byte) bool {
 			return false
 		}
 		n := 4 + int(binary.BigEndian.Uint16(options[2:]))
-		if n > len(options) {
+		if n > len(options) || binary.BigEndian.Uint16(options) == optionSubnet && !q.readSubnet(options[4:n]) {
 			return false
 		}
 		options = options[n:]
@@ -169,8 +171,29 @@ func (q *query) parseUnusual(msg []byte) verdict {
 			return badFormat // RFC 6891 section 6.1.1
 		}
 		q.setEDNS(opt.UDPSize(), opt.Version())
+		for _, option := range opt.Option {
+			if e, ok := option.(*dns.EDNS0_SUBNET); ok && !q.setSubnet(e) {
+				return badFormat
+			}
+		}
 	}
 	return answerable
+}
+
+func (q *query) setSubnet(e *dns.EDNS0_SUBNET) bool {
+	a, _ := netip.AddrFromSlice(e.Address)
+	if e.Family == 0 {
+		return true
+	}
+	if e.Family == 1 {
+		a = a.Unmap()
+	}
+	p, err := a.Prefix(int(e.SourceNetmask))
+	if err != nil || p.Addr() != a || e.SourceScope != 0 {
+		return false
+	}
+	q.subnet = p
+	return true
 }
 
 // failure appends an answer without records, or just a header for a message
@@ -179,9 +202,32 @@ func (q *query) failure(out []byte, code dnsview.Rcode) []byte {
 	return q.encode(out, dnsview.Answer{Rcode: code}, maxPayload)
 }
 
-// encode appends the answer to a query; if it is larger than limit, then only
-// that it was truncated (RFC 2181 section 9 allows to leave out everything).
+// encode appends the answer to a query. If it is larger than limit, what only goes
+// along with an answer is left out; if it still is, then all but that it was
+// truncated (RFC 2181 section 9 allows to leave out everything).
 func (q *query) encode(out []byte, a dnsview.Answer, limit int) []byte {
+	start := len(out)
+	if out = q.whole(out, a); len(out)-start <= limit {
+		return out
+	}
+	if len(a.Answer) > 0 {
+		a.Additional = nil
+		if out = q.whole(out[:start], a); len(out)-start <= limit {
+			return out
+		}
+		if a.Authority != nil && a.Authority[0].Type == dnsview.TypeNS {
+			a.Authority = nil
+			if out = q.whole(out[:start], a); len(out)-start <= limit {
+				return out
+			}
+		}
+	}
+	flags := binary.BigEndian.Uint16(out[start+2:])
+	return q.opt(q.header(out[:start], flags|bitTC), start, a)
+}
+
+// whole appends the answer, whatever its size.
+func (q *query) whole(out []byte, a dnsview.Answer) []byte {
 	start := len(out)
 	flags := bitQR | q.flags&(maskOpcode|bitRD) | uint16(a.Rcode&0xf)
 	if a.AA {
@@ -198,11 +244,7 @@ func (q *query) encode(out []byte, a dnsview.Answer, limit int) []byte {
 		}
 		binary.BigEndian.PutUint16(out[counts+2*i:], uint16(len(section)))
 	}
-	out = q.opt(out, start, a.Rcode)
-	if len(out)-start > limit {
-		out = q.opt(q.header(out[:start], flags|bitTC), start, a.Rcode)
-	}
-	return out
+	return q.opt(out, start, a)
 }
 
 // header appends a header without records, and the question.
@@ -234,13 +276,18 @@ func (q *query) record(out []byte, r dnsview.Record) []byte {
 
 // opt appends our OPT record if the query has one, and counts it in the header at
 // start. All flags are clear: DNSSEC's is not understood.
-func (q *query) opt(out []byte, start int, code dnsview.Rcode) []byte {
+func (q *query) opt(out []byte, start int, a dnsview.Answer) []byte {
 	if !q.edns {
 		return out
 	}
 	out = append(out, 0, 0, typeOPT)
 	out = binary.BigEndian.AppendUint16(out, maxPayload)
-	out = append(out, byte(code>>4), 0, 0, 0, 0, 0)
+	out = append(out, byte(a.Rcode>>4), 0, 0, 0, 0, 0)
+	if q.subnet.IsValid() {
+		options := len(out)
+		out = q.appendSubnet(out, a.Located)
+		binary.BigEndian.PutUint16(out[options-2:], uint16(len(out)-options))
+	}
 	additional := start + 10
 	binary.BigEndian.PutUint16(out[additional:], binary.BigEndian.Uint16(out[additional:])+1)
 	return out

@@ -79,7 +79,7 @@ func TestUnusualMessages(t *testing.T) {
 		{"a compression loop behind", header("0100", " 0001 0001 0000 0000 ") + localhostA + "c01b 0001 0001 00000000 0004 7f000001", "FORMERR"},
 	} {
 		in := bytes(t, c.in)
-		out := s.respond(v, in, nil, overUDP)
+		out := s.respond(asked{view: v}, in, nil, overUDP)
 		got := ""
 		if out != nil {
 			var m dns.Msg
@@ -148,7 +148,7 @@ func TestTruncation(t *testing.T) {
 func TestOwnersAreCompressed(t *testing.T) {
 	s, v := view(t)
 	b, _ := ask("a.b.c.ec2.internal.", dns.TypeA).Pack()
-	out := s.respond(v, b, nil, overUDP)
+	out := s.respond(asked{view: v}, b, nil, overUDP)
 	// The SOA's owner is a pointer to "ec2.internal" in the question.
 	if got, want := out[len(b):][:2], []byte{0xc0, byte(headerSize + len("\x01a\x01b\x01c"))}; string(got) != string(want) {
 		t.Errorf("owner %x, want %x", got, want)
@@ -204,7 +204,7 @@ func FuzzRespond(f *testing.F) {
 	s, v := view(f)
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		for _, limit := range []func(*query) int{overUDP, overTCP} {
-			out := s.respond(v, msg, nil, limit)
+			out := s.respond(asked{view: v}, msg, nil, limit)
 			if len(out) == 0 {
 				if len(msg) >= headerSize && msg[2]&0x80 == 0 {
 					t.Fatal("a query is not answered")
@@ -248,7 +248,7 @@ func BenchmarkRespond(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				s.respond(v, m, out, overUDP)
+				s.respond(asked{view: v}, m, out, overUDP)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package dnsserver
 
 import (
 	"math/rand/v2"
+	"net/netip"
 
 	"github.com/localvpc/localvpc/internal/decide/dnsview"
 )
@@ -18,9 +19,20 @@ const (
 	typeMAILA = 254
 )
 
+// asked is where a message was asked, and by whom.
+type asked struct {
+	view *dnsview.View // nil: the asker is nobody there
+	// client is the asker's address where it is a public one. Then the client's
+	// subnet, if the query says it, is taken for where the asker is; a VPC's
+	// resolver ignores it (Route 53 Developer Guide, "How Amazon Route 53 uses
+	// EDNS0 to estimate the location of a user").
+	client netip.Prefix
+	public bool
+}
+
 // respond appends the answer to a message, or nothing when there is to be none.
-// The view is nil when the asker is nobody in the VPC.
-func (s *Server) respond(v *dnsview.View, msg, out []byte, limit func(*query) int) []byte {
+func (s *Server) respond(by asked, msg, out []byte, limit func(*query) int) []byte {
+	v := by.view
 	q, what := parse(msg)
 	if what == unusual {
 		what = q.parseUnusual(msg)
@@ -45,7 +57,12 @@ func (s *Server) respond(v *dnsview.View, msg, out []byte, limit func(*query) in
 		s.failures.Add(1)
 		return q.failure(out, code)
 	}
-	a := v.Answer(dnsview.Question{Name: q.name, Type: dnsview.Type(q.typ), Recurse: q.flags&bitRD != 0, Draw: rand.Uint64()})
+	if !by.public {
+		q.subnet = netip.Prefix{}
+	} else if q.subnet.IsValid() {
+		by.client = q.subnet
+	}
+	a := v.Answer(dnsview.Question{Name: q.name, Type: dnsview.Type(q.typ), Recurse: q.flags&bitRD != 0, Draw: rand.Uint64(), Client: by.client})
 	start := len(out)
 	out = q.encode(out, a, limit(&q))
 	if out[start+2]&(bitTC>>8) != 0 {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"net"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -29,6 +31,10 @@ func (s *Server) converse(ctx context.Context, p *place, c *vantage.Conn) {
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	r, w := bufio.NewReaderSize(c, maxStreamQuery+2), bufio.NewWriter(c)
 	var out []byte
+	var to netip.Addr
+	if local, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		to = local.AddrPort().Addr().Unmap()
+	}
 	for {
 		// Deadlines fail only on connections that are closed.
 		_ = c.SetDeadline(time.Now().Add(idleTimeout))
@@ -51,11 +57,11 @@ func (s *Server) converse(ctx context.Context, p *place, c *vantage.Conn) {
 		if !ok || asker.Wait(ctx) != nil {
 			return
 		}
-		view := p.view(asker.Snapshot)
-		if view == nil {
+		by := p.asked(asker, to)
+		if by.view == nil {
 			return
 		}
-		out = s.respond(view, msg[2:], append(out[:0], 0, 0), overTCP)
+		out = s.respond(by, msg[2:], append(out[:0], 0, 0), overTCP)
 		if len(out) > 2 {
 			binary.BigEndian.PutUint16(out, uint16(len(out)-2))
 			if _, err := w.Write(out); err != nil {

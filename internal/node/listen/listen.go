@@ -118,15 +118,19 @@ func (l *Listeners) Apply(_ context.Context, op plan.Op) error {
 
 // bind makes the socket in the namespace that the thread is in.
 func bind(s plan.Service) (*os.File, error) {
+	family := "6"
+	if s.Addr.Addr().Is4() {
+		family = "4" // else every IPv4 address would be one of IPv6's
+	}
 	if s.Proto == "udp" {
-		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(s.Addr))
+		c, err := net.ListenUDP("udp"+family, net.UDPAddrFromAddrPort(s.Addr))
 		if err != nil {
 			return nil, err
 		}
 		defer c.Close()
 		return c.File()
 	}
-	ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(s.Addr))
+	ln, err := net.ListenTCP("tcp"+family, net.TCPAddrFromAddrPort(s.Addr))
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,10 @@ import (
 // is somebody with a public address, and each address has an allowance.
 var Internet = state.Key{}
 
+// Host is the key of this machine, whose own programs ask as somebody on the
+// internet does. They have no allowance: only connections are bounded.
+var Host = state.Key{ID: "host"}
+
 // Limit is what one interface is allowed.
 type Limit struct {
 	Rate  int // questions per second in the long run
@@ -90,6 +94,9 @@ func (p *Point) Asker(source netip.Addr) (Asker, bool) {
 
 // find looks the address up. The caller holds p.mu.
 func (p *Point) find(snap *state.Snapshot, source netip.Addr) (known, bool) {
+	if p.vpc == Host {
+		return known{snap.Index, nil, p.allowanceOf("")}, true
+	}
 	if p.vpc == Internet {
 		if !publicip.Taken(snap, source) {
 			return known{}, false
@@ -161,6 +168,9 @@ func (w *allowance) refill(now time.Time, l Limit) {
 // Take takes one question from the interface's allowance and says whether there
 // was one.
 func (a Asker) Take() bool {
+	if a.point.vpc == Host {
+		return true
+	}
 	w, now := a.allowance, a.point.now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -176,6 +186,9 @@ func (a Asker) Take() bool {
 // time will bring, and waits until then. Only so many can wait at once as the
 // interface may have connections.
 func (a Asker) Wait(ctx context.Context) error {
+	if a.point.vpc == Host {
+		return nil
+	}
 	w, now := a.allowance, a.point.now()
 	w.mu.Lock()
 	w.refill(now, a.point.limit)
