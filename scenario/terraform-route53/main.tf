@@ -70,6 +70,33 @@ resource "aws_route53_health_check" "all" {
   child_healthchecks     = [aws_route53_health_check.web.id]
 }
 
+resource "aws_route53_health_check" "text" {
+  ip_address         = "192.0.2.10"
+  port               = 8080
+  type               = "HTTP_STR_MATCH"
+  resource_path      = "/health"
+  search_string      = "well"
+  failure_threshold  = 1
+  request_interval   = 10
+  regions            = ["us-east-1", "eu-west-1", "sa-east-1"]
+  invert_healthcheck = true
+}
+
+resource "aws_route53_health_check" "port" {
+  ip_address       = "192.0.2.10"
+  port             = 22
+  type             = "TCP"
+  request_interval = 30
+  disabled         = true
+}
+
+resource "aws_route53_health_check" "alarm" {
+  type                            = "CLOUDWATCH_METRIC"
+  cloudwatch_alarm_name           = "high"
+  cloudwatch_alarm_region         = "us-east-1"
+  insufficient_data_health_status = "Healthy"
+}
+
 resource "aws_route53_record" "apex" {
   zone_id = aws_route53_zone.public.zone_id
   name    = ""

@@ -26,7 +26,8 @@ type world struct {
 	actions map[string]service.Action
 	caller  service.Caller
 	now     time.Time
-	made    int // references
+	made    int       // references
+	seen    time.Time // when checkers looked last
 }
 
 func newWorld(t testing.TB, delay time.Duration) *world {
@@ -45,7 +46,8 @@ func newWorld(t testing.TB, delay time.Duration) *world {
 			t.Error(err)
 		}
 	})
-	for _, a := range New(Config{Now: func() time.Time { return w.now }, Delay: delay, Draw: func() uint64 { return 1 }}).Actions() {
+	for _, a := range New(Config{Now: func() time.Time { return w.now }, Delay: delay, Draw: func() uint64 { return 1 },
+		Seen: func(state.Key, string) time.Time { return w.seen }}).Actions() {
 		w.actions[a.Name] = a
 	}
 	return w

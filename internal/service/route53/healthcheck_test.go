@@ -1,10 +1,15 @@
 package route53
 
 import (
+	"context"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/route53"
+	"github.com/localvpc/localvpc/internal/decide/dnsview"
+	"github.com/localvpc/localvpc/internal/state"
 )
 
 func check(reference string, config api.HealthCheckConfig) *api.CreateHealthCheckInput {
@@ -88,6 +93,67 @@ func TestHealthCheckRefused(t *testing.T) {
 	} {
 		w.fails("CreateHealthCheck", check("r", tt.config), "400 InvalidInput: "+tt.want)
 	}
+}
+
+// TestObservations: what checkers have seen, with the time of the last look where that
+// has seen the same.
+func TestObservations(t *testing.T) {
+	w := newWorld(t, 0)
+	id := *call[api.CreateHealthCheckOutput](w, "CreateHealthCheck", check("r", api.HealthCheckConfig{Type: new("HTTP"), IPAddress: new("192.0.2.1")})).HealthCheck.Id
+	w.seen = w.now.Add(time.Hour)
+	from := netip.MustParseAddr("198.18.0.1")
+	fine := state.HealthObservation{Region: "us-east-1", IP: from, Status: "Success: HTTP Status Code 200, OK", Time: w.now}
+	lost := state.HealthObservation{Region: "us-east-1", IP: from, Status: "Failure: HTTP Status Code 503, Service Unavailable", Time: w.now}
+	if _, err := w.store.Write(context.Background(), func(tx *state.Tx) error {
+		h, _ := state.HealthChecks.Get(tx, state.Key{Account: w.caller.Account, ID: id})
+		next := *h
+		next.Observations, next.Failures = []state.HealthObservation{fine}, []state.HealthObservation{lost}
+		state.HealthChecks.Put(tx, &next)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	is := func(what string, list []api.HealthCheckObservation, want state.HealthObservation) {
+		t.Helper()
+		if len(list) != 1 || *list[0].Region != want.Region || *list[0].IPAddress != want.IP.String() || *list[0].StatusReport.Status != want.Status || !list[0].StatusReport.CheckedTime.Equal(want.Time) {
+			t.Errorf("%s: %+v, want %+v", what, list, want)
+		}
+	}
+	reasons := func() []api.HealthCheckObservation {
+		return call[api.GetHealthCheckLastFailureReasonOutput](w, "GetHealthCheckLastFailureReason", &api.GetHealthCheckLastFailureReasonInput{HealthCheckId: &id}).HealthCheckObservations
+	}
+	fine.Time = w.seen
+	is("status", call[api.GetHealthCheckStatusOutput](w, "GetHealthCheckStatus", &api.GetHealthCheckStatusInput{HealthCheckId: &id}).HealthCheckObservations, fine)
+	is("last failure", reasons(), lost)
+	// An update keeps what was seen.
+	call[api.UpdateHealthCheckOutput](w, "UpdateHealthCheck", &api.UpdateHealthCheckInput{HealthCheckId: &id, FailureThreshold: new(int32(1))})
+	is("last failure after an update", reasons(), lost)
+	if ranges := call[api.GetCheckerIpRangesOutput](w, "GetCheckerIpRanges", &api.GetCheckerIpRangesInput{}).CheckerIpRanges; len(ranges) != 1 || ranges[0] != "198.18.0.1/32" {
+		t.Errorf("the checkers come from %v", ranges)
+	}
+}
+
+// TestAlarmChecks: an alarm is stored, and what insufficient data means decides.
+func TestAlarmChecks(t *testing.T) {
+	w := newWorld(t, 0)
+	in := check("r", api.HealthCheckConfig{Type: new("CLOUDWATCH_METRIC"), AlarmIdentifier: &api.AlarmIdentifier{Region: new("us-east-1"), Name: new("high")}})
+	h := call[api.CreateHealthCheckOutput](w, "CreateHealthCheck", in).HealthCheck
+	if c := h.HealthCheckConfig; *c.AlarmIdentifier.Name != "high" || *c.AlarmIdentifier.Region != "us-east-1" || *c.InsufficientDataHealthStatus != "LastKnownStatus" || c.RequestInterval != nil {
+		t.Errorf("%+v", c)
+	}
+	healthy := func(want bool) {
+		t.Helper()
+		if got := dnsview.CheckHealthy(w.store.Snapshot(), state.Key{Account: w.caller.Account, ID: *h.Id}); got != want {
+			t.Errorf("healthy: %v", got)
+		}
+	}
+	healthy(true)
+	call[api.UpdateHealthCheckOutput](w, "UpdateHealthCheck", &api.UpdateHealthCheckInput{HealthCheckId: h.Id, InsufficientDataHealthStatus: new("Unhealthy")})
+	healthy(false)
+	call[api.UpdateHealthCheckOutput](w, "UpdateHealthCheck", &api.UpdateHealthCheckInput{HealthCheckId: h.Id, Inverted: new(true)})
+	healthy(true)
+	w.fails("UpdateHealthCheck", &api.UpdateHealthCheckInput{HealthCheckId: h.Id, Port: new(int32(80))},
+		"400 InvalidInput: Invalid parameter : CloudWatch metric health checks must not have parameters of an endpoint or of child health checks specified.")
 }
 
 // TestCidrCollections: blocks in locations, versions, and what stands in the way.
