@@ -19,7 +19,9 @@ type edgeKind struct {
 	throughput, connect float64
 }
 
-var edgeKinds = [2]edgeKind{{"Elastic IP", 0.85, 0.7}, {"NAT gateway", 0.65, 0.33}}
+var edgeKinds = [2]edgeKind{{"Elastic IP", 0.85, 0.7}, byNAT: {"NAT gateway", 0.65, 0.33}}
+
+const byNAT = 1 // of edgeKinds
 
 // edgePatterns are patterns of path.
 var edgePatterns = slices.DeleteFunc(slices.Clone(patterns), func(l pattern) bool { return l.name != "throughput" && l.name != "new connections" })
@@ -58,13 +60,13 @@ func edgeRows(ctx context.Context, b *bench) ([]row, error) {
 			return err
 		}
 		for i, size := range b.sizes() {
-			clients, err := edgeNetwork(ctx, p, 80+i, size[0], size[1], server.addr)
-			if err != nil {
-				return fmt.Errorf("a VPC with %s: %w", sizeName(size), err)
-			}
-			for k, c := range clients {
-				defer c.end()
-				sides = append(sides, newSide(edgeKinds[k].name+", "+sizeName(size), c, server))
+			for k, kind := range edgeKinds {
+				client, err := edgeNetwork(ctx, p, 80+2*i+k, size[0], size[1], k == byNAT, server.addr)
+				if err != nil {
+					return fmt.Errorf("a VPC with %s: %w", sizeName(size), err)
+				}
+				defer client.end()
+				sides = append(sides, newSide(kind.name+", "+sizeName(size), client, server))
 			}
 		}
 		return inTurns(ctx, sides, edgePatterns, b.times(7), pick(b, 0.5, 0.2))
@@ -89,7 +91,7 @@ func edgeRows(ctx context.Context, b *bench) ([]row, error) {
 				r.note += fmt.Sprintf("; of one router's %s", number(median(ratios(s.perCPU[l.name], one.perCPU[l.name]))))
 				rows = append(rows, r)
 			}
-			if k == 1 {
+			if k == byNAT {
 				rows = append(rows, compare(l, own[0], four, 0, "4 routers"))
 			}
 			rows = append(rows, compare(l, own[len(own)-1], own[0], flat, "small VPC"))
@@ -98,9 +100,10 @@ func edgeRows(ctx context.Context, b *bench) ([]row, error) {
 	return rows, nil
 }
 
-// edgeNetwork makes a VPC with two clients in a group that may send to far, one
-// rule among many: one has an Elastic IP, one is behind a NAT gateway.
-func edgeNetwork(ctx context.Context, p *program, net, rules, members int, far string) (clients []*agent, err error) {
+// edgeNetwork makes a VPC with a client in a group that may send to far, one rule
+// among many: it has an Elastic IP or is behind a NAT gateway. They have a VPC each,
+// since packets are asked more where there is a NAT gateway.
+func edgeNetwork(ctx context.Context, p *program, net, rules, members int, nat bool, far string) (*agent, error) {
 	w, err := newNetwork(ctx, p, net)
 	if err != nil {
 		return nil, err
@@ -109,20 +112,11 @@ func edgeNetwork(ctx context.Context, p *program, net, rules, members int, far s
 	if err != nil {
 		return nil, err
 	}
-	tables := [2]string{}
-	for i := range tables {
-		if tables[i], err = w.table(ctx, i); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.route(ctx, tables[0], everywhere, gateway, ""); err != nil {
-		return nil, err
-	}
-	nat, _, err := w.nat(ctx, 0)
+	table, err := w.table(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.route(ctx, tables[1], everywhere, "", nat); err != nil {
+	if err := w.route(ctx, table, everywhere, gateway, ""); err != nil {
 		return nil, err
 	}
 	app, err := w.group(ctx, "app")
@@ -132,25 +126,31 @@ func edgeNetwork(ctx context.Context, p *program, net, rules, members int, far s
 	if err := w.confine(ctx, app, far, rules); err != nil {
 		return nil, err
 	}
-	if err := w.fill(ctx, members-len(edgeKinds), 0, []string{app}); err != nil {
+	if err := w.fill(ctx, members-1, 0, []string{app}); err != nil {
 		return nil, err
 	}
-	for subnet := range edgeKinds {
-		id, a, err := w.guest(ctx, order{subnet: subnet, groups: []string{app}})
-		if err == nil {
-			clients = append(clients, a)
-			if subnet == 0 {
-				_, err = w.public(ctx, id)
-			}
-		}
+	if !nat {
+		id, client, err := w.guest(ctx, order{groups: []string{app}})
 		if err != nil {
-			for _, c := range clients {
-				c.end()
-			}
 			return nil, err
 		}
+		if _, err := w.public(ctx, id); err != nil {
+			client.end()
+			return nil, err
+		}
+		return client, nil
 	}
-	return clients, nil
+	id, _, err := w.nat(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	if table, err = w.table(ctx, 1); err != nil {
+		return nil, err
+	}
+	if err := w.route(ctx, table, everywhere, "", id); err != nil {
+		return nil, err
+	}
+	return w.agent(ctx, order{subnet: 1, groups: []string{app}})
 }
 
 // confine lets a group send to port 9000 of one address only, by the last of n rules.

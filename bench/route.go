@@ -75,14 +75,14 @@ type wayOut int
 
 const (
 	nowhere wayOut = iota
-	byGateway
-	byNAT
+	byInternet
+	byTranslator
 )
 
 // routeSteps lead back to where they begin.
 var routeSteps = [...]routeStep{
-	{"create a route to the internet gateway", "CreateRoute", byGateway},
-	{"replace it by the NAT gateway", "ReplaceRoute", byNAT},
+	{"create a route to the internet gateway", "CreateRoute", byInternet},
+	{"replace it by the NAT gateway", "ReplaceRoute", byTranslator},
 	{"delete it", "DeleteRoute", nowhere},
 }
 
@@ -92,9 +92,9 @@ type routeSide struct {
 	client *agent
 	poster *poster
 	far    string
-	route  []string          // what all calls say
-	target [byNAT + 1]string // of each way out
-	seen   [byNAT + 1]string // the address that the outside sees
+	route  []string                 // what all calls say
+	target [byTranslator + 1]string // of each way out
+	seen   [byTranslator + 1]string // the address that the outside sees
 }
 
 func newRouteSide(ctx context.Context, p *program, net, n int, far string) (*routeSide, error) {
@@ -125,8 +125,8 @@ func newRouteSide(ctx context.Context, p *program, net, n int, far string) (*rou
 		return nil, err
 	}
 	s := &routeSide{far: far, route: []string{"RouteTableId", changing, "DestinationCidrBlock", far + "/32"}}
-	s.target[byGateway] = gateway
-	if s.target[byNAT], s.seen[byNAT], err = w.nat(ctx, 1); err != nil {
+	s.target[byInternet] = gateway
+	if s.target[byTranslator], s.seen[byTranslator], err = w.nat(ctx, 1); err != nil {
 		return nil, err
 	}
 	id, client, err := w.guest(ctx, order{subnet: 0, groups: []string{group}})
@@ -134,7 +134,7 @@ func newRouteSide(ctx context.Context, p *program, net, n int, far string) (*rou
 		return nil, err
 	}
 	s.client, s.poster = client, newPoster(p.addr)
-	if s.seen[byGateway], err = w.public(ctx, id); err != nil {
+	if s.seen[byInternet], err = w.public(ctx, id); err != nil {
 		s.end()
 		return nil, err
 	}
@@ -153,10 +153,10 @@ func (s *routeSide) change(step routeStep) (ms float64, obeyed bool, err error) 
 	switch step.to {
 	case nowhere:
 		seconds = unheard
-	case byGateway:
-		parameters = append(parameters[:len(parameters):len(parameters)], "GatewayId", s.target[byGateway])
-	case byNAT:
-		parameters = append(parameters[:len(parameters):len(parameters)], "NatGatewayId", s.target[byNAT])
+	case byInternet:
+		parameters = append(parameters[:len(parameters):len(parameters)], "GatewayId", s.target[byInternet])
+	case byTranslator:
+		parameters = append(parameters[:len(parameters):len(parameters)], "NatGatewayId", s.target[byTranslator])
 	}
 	request := form(step.action, parameters...)
 	begin := time.Now()
