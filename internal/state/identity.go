@@ -159,6 +159,7 @@ var AccessKeys = &Table[AccessKey]{name: "iam-access-key", indexes: []index[Acce
 type AccountSettings struct {
 	Meta
 	Alias    string          `json:",omitempty"`
+	Reported time.Time       `json:",omitzero"`  // when a credential report was asked for last
 	Password *PasswordPolicy `json:",omitempty"` // stored: there are no passwords
 }
 

@@ -283,6 +283,32 @@ func (p Principal) is(w Who) (named, direct bool) {
 	return p.Value == w.Account || strings.HasPrefix(p.Value, "arn:") && strings.HasSuffix(p.Value, ":iam::"+w.Account+":root"), w.Root
 }
 
+// Grants says whether a document allows some action of a service, given by its name
+// in policies.
+func (d *Document) Grants(service string) bool {
+	prefix := strings.ToLower(service) + ":"
+	for i := range d.Statements {
+		s := &d.Statements[i]
+		if !s.Allow {
+			continue
+		}
+		all := false
+		for j := range s.actions {
+			glob := s.actions[j].glob
+			if glob == string(any1) || strings.HasPrefix(glob, prefix) {
+				all = all || glob == string(any1) || glob == prefix+string(any1)
+				if !s.NotAction {
+					return true
+				}
+			}
+		}
+		if s.NotAction && !all {
+			return true
+		}
+	}
+	return false
+}
+
 // ConditionKeys lists the keys that conditions and variables of a document ask
 // for, as written, sorted, each once.
 func (d *Document) ConditionKeys() []string {

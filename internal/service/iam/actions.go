@@ -89,6 +89,10 @@ func (s *Service) Actions() []service.Action {
 		service.Write("AddRoleToInstanceProfile", s.AddRoleToInstanceProfile),
 		service.Write("RemoveRoleFromInstanceProfile", s.RemoveRoleFromInstanceProfile),
 
+		service.Write("GenerateCredentialReport", s.GenerateCredentialReport),
+		service.Write("GetCredentialReport", s.GetCredentialReport),
+		service.Read("ListPoliciesGrantingServiceAccess", s.ListPoliciesGrantingServiceAccess),
+
 		service.Write("CreateRole", s.CreateRole),
 		service.Read("GetRole", s.GetRole),
 		service.Read("ListRoles", s.ListRoles),

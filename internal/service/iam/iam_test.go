@@ -366,3 +366,37 @@ func TestGroups(t *testing.T) {
 		w.ok(in)
 	}
 }
+
+func TestReports(t *testing.T) {
+	w := newWorld(t)
+	w.fails(&api.GetCredentialReportInput{}, 410, "ReportNotPresent", "GenerateCredentialReport")
+	w.ok(&api.CreateUserInput{UserName: new("bob")}, &api.CreateAccessKeyInput{UserName: new("bob")}, &api.CreateLoginProfileInput{UserName: new("bob"), Password: new("Secret-123")})
+	if s := call[api.GenerateCredentialReportOutput](w, &api.GenerateCredentialReportInput{}).State; *s != "STARTED" {
+		t.Error(*s)
+	}
+	if s := call[api.GenerateCredentialReportOutput](w, &api.GenerateCredentialReportInput{}).State; *s != "COMPLETE" {
+		t.Error(*s)
+	}
+	lines := strings.Split(string(call[api.GetCredentialReportOutput](w, &api.GetCredentialReportInput{}).Content), "\n")
+	if len(lines) != 3 || !strings.HasPrefix(lines[1], "<root_account>,arn:aws:iam::123456789012:root,") ||
+		!strings.HasPrefix(lines[2], "bob,arn:aws:iam::123456789012:user/bob,2026-11-20T11:40:00+00:00,true,no_information,2026-11-20T11:40:00+00:00,N/A,false,true,2026-11-20T11:40:00+00:00,N/A,N/A,N/A,false,") {
+		t.Errorf("%q", lines)
+	}
+	for _, line := range lines {
+		if strings.Count(line, ",") != strings.Count(lines[0], ",") {
+			t.Errorf("%q", line)
+		}
+	}
+	w.ok(&api.CreateGroupInput{GroupName: new("g")}, &api.AddUserToGroupInput{GroupName: new("g"), UserName: new("bob")}, &api.PutGroupPolicyInput{GroupName: new("g"), PolicyName: new("p"), PolicyDocument: new(allowEC2)},
+		&api.AttachUserPolicyInput{UserName: new("bob"), PolicyArn: new("arn:aws:iam::aws:policy/PowerUserAccess")})
+	list := call[api.ListPoliciesGrantingServiceAccessOutput](w, &api.ListPoliciesGrantingServiceAccessInput{Arn: new(arn + "user/bob"), ServiceNamespaces: []string{"ec2", "organizations", "s3"}}).PoliciesGrantingServiceAccess
+	var have []string
+	for _, e := range list {
+		for _, p := range e.Policies {
+			have = append(have, *e.ServiceNamespace+" "+*p.PolicyName)
+		}
+	}
+	if strings.Join(have, ", ") != "ec2 PowerUserAccess, ec2 p, organizations PowerUserAccess, s3 PowerUserAccess" {
+		t.Error(have)
+	}
+}
