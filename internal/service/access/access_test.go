@@ -148,6 +148,8 @@ func TestAllow(t *testing.T) {
 		{"oneself", []string{allow(`"iam:GetUser"`, "arn:aws:iam::*:user/${aws:username}", "")}, "iam", "GetUser", &wireiam.GetUserInput{}, ""},
 		{"somebody else", []string{allow(`"iam:GetUser"`, "arn:aws:iam::*:user/${aws:username}", "")}, "iam", "GetUser", &wireiam.GetUserInput{UserName: new("eve")}, "arn:aws:iam::123456789012:user/eve"},
 		{"a role by its path", []string{allow(`"iam:GetRole"`, "arn:aws:iam::123456789012:role/srv/*", "")}, "iam", "GetRole", &wireiam.GetRoleInput{RoleName: new("web")}, ""},
+		{"all of a kind", []string{allow(`"iam:ListUsers"`, "arn:aws:iam::123456789012:user/*", "")}, "iam", "ListUsers", &wireiam.ListUsersInput{}, ""},
+		{"all below another path", []string{allow(`"iam:ListUsers"`, "arn:aws:iam::123456789012:user/a/*", "")}, "iam", "ListUsers", &wireiam.ListUsersInput{PathPrefix: new("/b/")}, "on resource: arn:aws:iam::123456789012:user/b/"},
 		{"a new one by its path", []string{allow(`"iam:CreateRole"`, "arn:aws:iam::123456789012:role/srv/*", "")}, "iam", "CreateRole", &wireiam.CreateRoleInput{RoleName: new("x"), Path: new("/other/")}, "role/other/x"},
 		{"only with a boundary", []string{allow(`"iam:CreateRole"`, "*", `{"StringEquals":{"iam:PermissionsBoundary":"arn:b"}}`)}, "iam", "CreateRole", &wireiam.CreateRoleInput{RoleName: new("x")}, "iam:CreateRole"},
 		{"only some policies", []string{allow(`"iam:AttachRolePolicy"`, "*", `{"ArnLike":{"iam:PolicyARN":"arn:aws:iam::aws:policy/*ReadOnly*"}}`)}, "iam", "AttachRolePolicy", &wireiam.AttachRolePolicyInput{RoleName: new("web"), PolicyArn: new("arn:aws:iam::aws:policy/AdministratorAccess")}, "iam:AttachRolePolicy"},

@@ -87,6 +87,14 @@ func resources(r state.Reader, c *authz.Caller, service string, rule rule, in an
 		if s.name == "pass" {
 			continue
 		}
+		if s.all {
+			path := first(in, "PathPrefix")
+			if path == "" {
+				path = "/"
+			}
+			list = append(list, resource{arn: "arn:aws:iam::" + c.Account + ":" + s.name + path, kind: s.name})
+			continue
+		}
 		if s.members == nil {
 			list = append(list, resource{arn: arn(c, service, s.name, "*"), kind: s.name, keys: tags[s.name], made: true})
 			continue

@@ -28,7 +28,8 @@ type rule struct {
 // that give it.
 type spec struct {
 	name    string
-	members [][]string // paths; nil: the resource is to be made
+	members [][]string // paths; nil: the resource is to be made, unless all is set
+	all     bool       // all of IAM's resources of that type, below a path
 }
 
 // rules by "service:Action" as the wire names the service.
@@ -64,7 +65,11 @@ func specs(text string) []spec {
 	for part := range strings.SplitSeq(text, ";") {
 		name, members, _ := strings.Cut(part, "=")
 		s := spec{name: name}
-		if members != "new" {
+		switch members {
+		case "new":
+		case "all":
+			s.all = true
+		default:
 			for path := range strings.SplitSeq(members, ",") {
 				s.members = append(s.members, strings.Split(path, "."))
 			}
