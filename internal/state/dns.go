@@ -2,7 +2,6 @@ package state
 
 import (
 	"net/netip"
-	"strings"
 	"time"
 )
 
@@ -52,25 +51,7 @@ var HostedZones = &Table[HostedZone]{name: "hosted-zone", indexes: []index[Hoste
 	{ByName, func(z *HostedZone) []string { return []string{z.Name} }},
 	{ByReversed, func(z *HostedZone) []string { return []string{Reversed(z.Account, z.Reversed)} }},
 	{ByDelegationSet, func(z *HostedZone) []string { return []string{z.DelegationSetID} }},
-	{ByAncestor, func(z *HostedZone) []string {
-		if z.Private {
-			return nil
-		}
-		return ancestors(z.Name)
-	}},
 }}
-
-// ancestors are the domains above a name, without the root.
-func ancestors(name string) (out []string) {
-	for {
-		_, above, _ := strings.Cut(name, ".")
-		if above == "" {
-			return out
-		}
-		out = append(out, above)
-		name = above
-	}
-}
 
 // VpcName is the key of a private zone's name in a VPC, in ByVpcName.
 func VpcName(vpc, name string) string { return vpc + " " + name }

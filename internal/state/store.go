@@ -38,6 +38,7 @@ type Store struct {
 
 	write sync.Mutex // serialises transactions
 	last  uint64     // index of the last transaction, published or not
+	names domains    // after it
 	tail  *outcome   // of that transaction; nil when it was loaded
 	ended bool       // Close was called
 
@@ -87,6 +88,7 @@ func Open(cfg Config) (*Store, error) {
 		done:    make(chan struct{}),
 		readers: map[*Subscription]struct{}{},
 		seen:    map[Resource]string{},
+		names:   newDomains(),
 	}
 	if cfg.Log != nil {
 		txn := db.Txn(true)
@@ -110,7 +112,10 @@ func Open(cfg Config) (*Store, error) {
 		}
 		txn.Commit()
 	}
-	s.published.Store(&Snapshot{Index: s.last, txn: db.Txn(false)})
+	loaded := &Snapshot{Index: s.last, txn: db.Txn(false)}
+	s.names = s.names.of(loaded)
+	loaded.names = s.names
+	s.published.Store(loaded)
 	go s.publish()
 	return s, nil
 }
@@ -149,7 +154,7 @@ func (s *Store) apply(fn func(*Tx) error) (*outcome, uint64, error) {
 	txn := s.db.Txn(true)
 	txn.TrackChanges()
 	defer txn.Abort() // does nothing after Commit
-	tx := &Tx{txn: txn, now: s.cfg.Now().UTC().Truncate(time.Millisecond), rand: s.cfg.Rand}
+	tx := &Tx{txn: txn, names: s.names, now: s.cfg.Now().UTC().Truncate(time.Millisecond), rand: s.cfg.Rand}
 	if err := fn(tx); err != nil {
 		return nil, 0, err
 	}
@@ -158,6 +163,7 @@ func (s *Store) apply(fn func(*Tx) error) (*outcome, uint64, error) {
 		return s.tail, s.last, nil
 	}
 	txn.Commit()
+	s.names = s.names.with(changes)
 	s.last++
 	if s.cfg.DetectMutations {
 		s.remember(changes)
@@ -165,7 +171,7 @@ func (s *Store) apply(fn func(*Tx) error) (*outcome, uint64, error) {
 	s.tail = &outcome{done: make(chan struct{})}
 	s.queue <- pending{
 		commit:  Commit{Index: s.last, Time: tx.now, Changes: changes},
-		snap:    &Snapshot{Index: s.last, txn: s.db.Txn(false)},
+		snap:    &Snapshot{Index: s.last, txn: s.db.Txn(false), names: s.names},
 		outcome: s.tail,
 	}
 	return s.tail, s.last, nil

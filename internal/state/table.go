@@ -25,7 +25,10 @@ type index[T any] struct {
 func (t *Table[T]) Name() string { return t.name }
 
 // Reader is a Snapshot or a Tx.
-type Reader interface{ read() *memdb.Txn }
+type Reader interface {
+	read() *memdb.Txn
+	domains() domains
+}
 
 // Get returns the row with the key.
 func (t *Table[T]) Get(r Reader, k Key) (*T, bool) {

@@ -33,7 +33,6 @@ const (
 	ByVpcName       = "vpc-name"       // HostedZones: VpcName(vpc, name)
 	ByZone          = "zone"           // by the hosted zone that something belongs to
 	ByDelegationSet = "delegation-set" // HostedZones: by the reusable delegation set
-	ByAncestor      = "ancestor"       // HostedZones: public ones, by each domain above them but the root
 	ByHealthCheck   = "health-check"   // RecordSets: by their health check; HealthChecks: by their children
 	ByCollection    = "collection"     // RecordSets: by CIDR collection, a blank and location
 	ByUnique        = "unique"         // identities: by unique id, which no two have; access keys by id

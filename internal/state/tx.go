@@ -14,19 +14,25 @@ import (
 type Snapshot struct {
 	Index uint64
 	txn   *memdb.Txn
+	names domains
 }
 
 func (s *Snapshot) read() *memdb.Txn { return s.txn }
 
+func (s *Snapshot) domains() domains { return s.names }
+
 // Tx is one transaction: it reads its own writes, and is told the time and the
 // randomness it may use.
 type Tx struct {
-	txn  *memdb.Txn
-	now  time.Time
-	rand io.Reader
+	txn   *memdb.Txn
+	names domains // before the transaction
+	now   time.Time
+	rand  io.Reader
 }
 
 func (tx *Tx) read() *memdb.Txn { return tx.txn }
+
+func (tx *Tx) domains() domains { return tx.names.with(changesOf(tx.txn)) }
 
 // Now is the time of the transaction, in UTC, with millisecond precision as
 // AWS prints it.

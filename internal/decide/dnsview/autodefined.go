@@ -5,6 +5,16 @@ package dnsview
 // for").
 type autodefined struct{}
 
+func (l autodefined) above(v *View, n Name) (Name, zone) {
+	for ; n != Root; _, n = n.First() {
+		if z := l.at(v, n); z != nil {
+			return n, z
+		}
+	}
+	return Root, nil
+}
+
+// at gives the zone whose domain is exactly the name, or nil.
 func (autodefined) at(v *View, domain Name) zone {
 	if z, ok := localZones[domain]; ok {
 		return z

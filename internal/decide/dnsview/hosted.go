@@ -2,7 +2,6 @@ package dnsview
 
 import (
 	"encoding/binary"
-	"strings"
 
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -20,7 +19,9 @@ type hosted struct {
 type asking struct {
 	r     state.Reader
 	place Place
-	draws draws
+	// locate finds the place once a policy goes by it; nil: it is known.
+	locate func() Place
+	draws  draws
 	// public says that NS records below the apex delegate, and that CNAME records are
 	// followed within the zone. In a VPC another zone may know better where they lead.
 	public bool
@@ -36,28 +37,24 @@ type asking struct {
 // whether the name exists: it does when it or a name below it has records
 // (RFC 4592 section 2.2.2).
 func (h hosted) at(r state.Reader, n Name) (sets []*state.RecordSet, exists bool) {
-	prefix := h.row.ID + "/" + n.Reversed()
-	for s := range state.RecordSets.From(r, state.Key{Account: h.row.Account, ID: prefix + " "}) {
-		if s.Account != h.row.Account || !strings.HasPrefix(s.ID, prefix) {
-			break
-		}
-		exists = true
-		if s.ID[len(prefix)] != ' ' {
-			break
-		}
-		sets = append(sets, s)
+	if n == h.apex {
+		return state.SetsAt(r, h.row.Key, h.row.Reversed)
 	}
-	return sets, exists
+	return state.SetsAt(r, h.row.Key, n.Reversed())
 }
 
-// ofType keeps the sets of one type.
-func ofType(sets []*state.RecordSet, typ string) (group []*state.RecordSet) {
-	for _, s := range sets {
+// ofType keeps the sets of one type, which stand together.
+func ofType(sets []*state.RecordSet, typ string) []*state.RecordSet {
+	for i, s := range sets {
 		if s.Type == typ {
-			group = append(group, s)
+			end := i + 1
+			for end < len(sets) && sets[end].Type == typ {
+				end++
+			}
+			return sets[i:end:end]
 		}
 	}
-	return group
+	return nil
 }
 
 // own gives the records another owner: the name that was asked for, where an

@@ -2,6 +2,7 @@ package dnsview
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -12,9 +13,17 @@ func (h hosted) node(r state.Reader, n Name) (sets []*state.RecordSet, exists bo
 	if sets, exists = h.at(r, n); exists {
 		return sets, true
 	}
+	return h.wildcard(r, n)
+}
+
+// wildcard gives the records that a name which does not exist has all the same.
+func (h hosted) wildcard(r state.Reader, n Name) (sets []*state.RecordSet, exists bool) {
 	for encloser := n; encloser != h.apex; {
 		_, encloser = encloser.First()
-		if _, there := h.at(r, encloser); there || encloser == h.apex {
+		if encloser == h.apex {
+			return h.at(r, encloser.below("*"))
+		}
+		if _, there := h.at(r, encloser); there {
 			return h.at(r, encloser.below("*"))
 		}
 	}
@@ -29,26 +38,50 @@ type turn struct {
 	cut  bool
 }
 
-// turnAbove finds the turn that is nearest to the apex.
-func (h hosted) turnAbove(r state.Reader, n Name) (found turn, ok bool) {
-	for at := n; ; _, at = at.First() {
-		sets, _ := h.at(r, at)
-		if ns := ofType(sets, "NS"); len(ns) > 0 && at != h.apex {
-			found, ok = turn{at, ns, true}, true
-		} else if d := ofType(sets, "DNAME"); len(d) > 0 && at != n {
-			found, ok = turn{at, d, false}, true
+// way is what a zone has along the way from its apex to a name: the turn that is
+// nearest to the apex, and the name's own records.
+type way struct {
+	turn
+	turns bool
+	own   []*state.RecordSet
+}
+
+func (h hosted) way(r state.Reader, n Name, reversed string) (w way) {
+	state.SetsAlong(r, h.row.Key, reversed, func(size int, sets []*state.RecordSet) {
+		apex, self := size == len(h.row.Reversed), size == len(reversed)
+		if self {
+			w.own = sets
 		}
-		if at == h.apex {
-			return found, ok
+		if w.turns {
+			return
 		}
+		if ns := ofType(sets, "NS"); ns != nil && !apex {
+			w.turn, w.turns = turn{n.last(reversed[:size]), ns, true}, true
+		} else if d := ofType(sets, "DNAME"); d != nil && !self {
+			w.turn, w.turns = turn{n.last(reversed[:size]), d, false}, true
+		}
+	})
+	return w
+}
+
+// last is as much of the end of a name as has been reversed.
+func (n Name) last(reversed string) Name {
+	labels := strings.Count(reversed, ".")
+	all := 0
+	for rest := n; rest != Root; all++ {
+		_, rest = rest.First()
 	}
+	for ; all > labels; all-- {
+		_, n = n.First()
+	}
+	return n
 }
 
 // resolve answers from the zone alone; of a public one along CNAME and DNAME
 // records until they leave it, or come back to where they were.
 func (h hosted) resolve(a *asking, q Question) Answer {
 	ans := Answer{Because: []Cause{{Decider: HostedZone, Domain: h.apex, ID: h.row.ID}}}
-	var seen []Name
+	seen := make([]Name, 0, 2)
 	for name := q.Name; name.In(h.apex) && !slices.Contains(seen, name) && len(seen) <= maxChain; {
 		seen = append(seen, name)
 		a.owner = name
@@ -63,15 +96,23 @@ func (h hosted) resolve(a *asking, q Question) Answer {
 
 // step adds what the zone says of one name, and the name to go on with.
 func (h hosted) step(a *asking, ans *Answer, q Question, name Name) (next Name, more bool) {
-	if a.public {
-		if t, ok := h.turnAbove(a.r, name); ok && !t.cut {
-			return h.redirect(a, ans, q, name, t)
-		} else if ok && !(t.at == name && q.Type == TypeDS) {
-			h.refer(a, ans, t)
+	reversed := name.Reversed()
+	w := h.way(a.r, name, reversed)
+	if a.public && w.turns {
+		if !w.cut {
+			return h.redirect(a, ans, q, name, w.turn)
+		}
+		if !(w.at == name && q.Type == TypeDS) {
+			h.refer(a, ans, w.turn)
 			return "", false
 		}
 	}
-	sets, exists := h.node(a.r, name)
+	sets, exists := w.own, len(w.own) > 0
+	if !exists {
+		if sets, exists = state.SetsAt(a.r, h.row.Key, reversed); !exists {
+			sets, exists = h.wildcard(a.r, name)
+		}
+	}
 	if !exists {
 		ans.Rcode = NameError
 		ans.Authority = h.negative(a.r)

@@ -15,10 +15,15 @@ const nameServersPerDomain = 512
 // NameServer is the host name of a number below NameServerCount, without the final
 // dot: ns-0.awsdns-00.com, ns-512.awsdns-00.net, ns-1024.awsdns-00.org,
 // ns-1536.awsdns-00.co.uk (Developer Guide, "NS and SOA records").
-func NameServer(n int) string {
+func NameServer(n int) string { return nameServers[n] }
+
+var nameServers = func() (names [NameServerCount]string) {
 	domains := [...]string{"com", "net", "org", "co.uk"}
-	return fmt.Sprintf("ns-%d.awsdns-%02d.%s", n, n%nameServersPerDomain/8, domains[n/nameServersPerDomain])
-}
+	for n := range names {
+		names[n] = fmt.Sprintf("ns-%d.awsdns-%02d.%s", n, n%nameServersPerDomain/8, domains[n/nameServersPerDomain])
+	}
+	return names
+}()
 
 // NameServerAddrs are the addresses of a name server, IPv4 and IPv6: those that
 // AWS's own have, 205.251.192.0/21 and 2600:9000:5300::/45.

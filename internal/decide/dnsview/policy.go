@@ -181,8 +181,13 @@ func (a *asking) choose(group []*state.RecordSet, depth int) (records []Record, 
 	if policy == Multivalue {
 		return a.several(group)
 	}
-	a.located = a.located || policy == Latency || policy == Geolocation || policy == Geoproximity || policy == IPBased
-	left := append([]*state.RecordSet(nil), group...)
+	if policy == Latency || policy == Geolocation || policy == Geoproximity || policy == IPBased {
+		a.located = true
+		if a.locate != nil {
+			a.place, a.locate = a.locate(), nil
+		}
+	}
+	left := group
 	var chosen *state.RecordSet
 	for len(left) > 0 && chosen == nil {
 		s := a.pick(left)
@@ -194,12 +199,13 @@ func (a *asking) choose(group []*state.RecordSet, depth int) (records []Record, 
 			break
 		}
 		because = append(because, Cause{Decider: Unhealthy, Domain: a.owner, ID: cmp.Or(s.HealthCheckID, s.SetID)})
-		for i := range left {
-			if left[i] == s {
-				left = append(left[:i], left[i+1:]...)
-				break
+		others := make([]*state.RecordSet, 0, len(left)-1)
+		for _, other := range left {
+			if other != s {
+				others = append(others, other)
 			}
 		}
+		left = others
 	}
 	if chosen == nil {
 		if chosen = a.pick(group); chosen == nil {

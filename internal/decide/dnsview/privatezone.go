@@ -8,14 +8,21 @@ import "github.com/localvpc/localvpc/internal/state"
 // chosen its answer stands, whatever wider zones and the public tree may have.
 type privateZones struct{}
 
-func (privateZones) at(v *View, domain Name) zone {
+func (privateZones) above(v *View, n Name) (Name, zone) {
 	if !v.zones {
-		return nil
+		return Root, nil
 	}
-	for z := range state.HostedZones.By(v.r, state.ByVpcName, state.VpcName(v.zoneVpc(), domain.Escaped())) {
-		return privateZone{hosted{z, domain}}
+	var narrowest *state.HostedZone
+	state.ZonesAlong(v.r, v.zoneVpc(), n.Reversed(), func(z *state.HostedZone) {
+		if narrowest == nil || len(z.Reversed) > len(narrowest.Reversed) {
+			narrowest = z
+		}
+	})
+	if narrowest == nil {
+		return Root, nil
 	}
-	return nil
+	apex := n.last(narrowest.Reversed)
+	return apex, privateZone{hosted{narrowest, apex}}
 }
 
 // zoneVpc is the VPC in the indexes of hosted zones.

@@ -63,43 +63,41 @@ func (v *View) serveZone(name string, q Question) Answer {
 	if z == nil {
 		return v.refuse(q)
 	}
-	return publicAnswer(v.r, z, q, v.place(q.Client), true)
+	return publicAnswer(v.r, hosted{z, q.Name.last(z.Reversed)}, q, func() Place { return v.place(q.Client) }, true)
 }
 
 // zoneAt finds the narrowest zone of a name server that a name is in.
 func (v *View) zoneAt(server string, n Name) *state.HostedZone {
-	for ; n != Root; _, n = n.First() {
-		for z := range state.HostedZones.By(v.r, state.ByName, n.Escaped()) {
-			if !z.Private && slices.Contains(z.NameServers, server) {
-				return z
-			}
+	var found *state.HostedZone
+	state.ZonesAlong(v.r, "", n.Reversed(), func(z *state.HostedZone) {
+		if (found == nil || len(z.Reversed) > len(found.Reversed)) && slices.Contains(z.NameServers, server) {
+			found = z
 		}
-	}
-	return nil
+	})
+	return found
 }
 
 // PublicAnswer is what the name servers of a public hosted zone answer an asker at
 // a place; draw settles what is drawn.
 func PublicAnswer(r state.Reader, z *state.HostedZone, q Question, p Place, draw uint64) Answer {
 	q.Draw = draw
-	return publicAnswer(r, z, q, p, false)
-}
-
-// publicAnswer is PublicAnswer; whole adds what a name server adds: the name
-// servers of the zone, and addresses of the names in the answer that the zone has
-// (Route 53 Developer Guide, "DNS constraints and behaviors").
-func publicAnswer(r state.Reader, z *state.HostedZone, q Question, p Place, whole bool) Answer {
 	apex, err := ParseEscaped(z.Name)
 	if err != nil || !q.Name.In(apex) {
 		return Answer{Rcode: Refused}
 	}
+	return publicAnswer(r, hosted{z, apex}, q, func() Place { return p }, false)
+}
+
+// publicAnswer is PublicAnswer, which finds the place only when a policy goes by it; whole adds what a name server adds: the name
+// servers of the zone, and addresses of the names in the answer that the zone has
+// (Route 53 Developer Guide, "DNS constraints and behaviors").
+func publicAnswer(r state.Reader, h hosted, q Question, locate func() Place, whole bool) Answer {
 	if q.left == nil {
 		left := maxZones
 		q.left = &left
 	}
-	h := hosted{z, apex}
-	asks := asking{r: r, place: p, draws: draws(q.Draw), public: true, health: health{r: r}, outside: func(n Name, t Type) []Record {
-		return Internet(r).Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw, Client: p.Client, left: q.left}).Answer
+	asks := asking{r: r, locate: locate, draws: draws(q.Draw), public: true, health: health{r: r}, outside: func(n Name, t Type) []Record {
+		return Internet(r).Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw, Client: locate().Client, left: q.left}).Answer
 	}}
 	ans := h.resolve(&asks, q)
 	ans.Located = asks.located
@@ -109,10 +107,10 @@ func publicAnswer(r state.Reader, z *state.HostedZone, q Question, p Place, whol
 	if !whole {
 		return ans
 	}
-	if ans.AA && len(ans.Authority) == 0 && len(ans.Answer) > 0 && (q.Type != TypeNS || q.Name != apex) {
-		sets, _ := h.at(r, apex)
+	if ans.AA && len(ans.Authority) == 0 && len(ans.Answer) > 0 && (q.Type != TypeNS || q.Name != h.apex) {
+		sets, _ := h.at(r, h.apex)
 		records, _ := asks.choose(ofType(sets, "NS"), 0)
-		ans.Authority = own(records, apex)
+		ans.Authority = own(records, h.apex)
 	}
 	return ans
 }

@@ -74,19 +74,17 @@ func (v *View) topLevel(n Name) bool {
 
 // registeredBelow says whether there are public hosted zones below a domain.
 func (v *View) registeredBelow(n Name) bool {
-	for range state.HostedZones.By(v.r, state.ByAncestor, n.Escaped()) {
-		return true
-	}
-	return false
+	return state.ZonesBelow(v.r, n.Reversed())
 }
 
 // registered is the public hosted zone that a name is delegated to.
 func (v *View) registered(n Name) (oldest *state.HostedZone) {
-	for z := range state.HostedZones.By(v.r, state.ByName, n.Escaped()) {
-		if !z.Private && (oldest == nil || z.Created.Before(oldest.Created)) {
+	reversed := n.Reversed()
+	state.ZonesAlong(v.r, "", reversed, func(z *state.HostedZone) {
+		if oldest == nil && z.Reversed == reversed {
 			oldest = z
 		}
-	}
+	})
 	return oldest
 }
 

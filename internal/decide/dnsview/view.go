@@ -25,10 +25,10 @@ type zone interface {
 	answer(*View, Question) Answer
 }
 
-// layer holds the zones of one kind; at gives the one whose domain is exactly
-// the name, or nil.
+// layer holds the zones of one kind; above gives the one with the narrowest domain
+// that a name is in, and that domain, or nil.
 type layer interface {
-	at(*View, Name) zone
+	above(*View, Name) (Name, zone)
 }
 
 // At makes the view of the resolver in a VPC. There is none when the VPC does
@@ -99,14 +99,14 @@ func (v *View) decide(q Question) Answer {
 	if *q.left--; *q.left < 0 {
 		return Answer{Rcode: ServerFailure, RA: true}
 	}
-	domain := q.Name
-	for domain != Root {
-		for _, l := range v.layers {
-			if z := l.at(v, domain); z != nil {
-				return z.answer(v, q)
-			}
+	narrowest, decider := Root, zone(nil)
+	for _, l := range v.layers {
+		if domain, z := l.above(v, q.Name); z != nil && len(domain) > len(narrowest) {
+			narrowest, decider = domain, z
 		}
-		_, domain = domain.First()
+	}
+	if decider != nil {
+		return decider.answer(v, q)
 	}
 	return v.iterate(q)
 }
