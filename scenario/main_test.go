@@ -99,7 +99,7 @@ func (w *world) up(t *testing.T, args ...string) *world {
 	} else {
 		args = append(args, "--listen", strings.TrimPrefix(w.URL, "http://"))
 	}
-	w.cmd = w.command(append([]string{"up", "--until-stdin-ends"}, args...)...)
+	w.cmd = w.command(append([]string{"up", "--until-stdin-ends", "--dns", "127.0.0.1:0"}, args...)...)
 	w.errs.Reset()
 	w.cmd.Stderr = &w.errs
 	out, err := w.cmd.StdoutPipe()

@@ -2,13 +2,16 @@ package scenario
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
@@ -181,4 +184,61 @@ func (w *world) asks(proxy, server, name string, typ uint16) *dns.Msg {
 		t.Fatalf("%s at %s: %v %v", name, server, m, err)
 	}
 	return m
+}
+
+// TestNamesForTheHost: this machine's programs ask as the internet does, by both
+// transports; another localvpc at the same address says so and goes on without.
+func TestNamesForTheHost(t *testing.T) {
+	eachUser(t, func(t *testing.T, w *world) {
+		w.up(t)
+		zone, _ := w.publicZone("example.com")
+		w.upsert(zone, "www.example.com", r53.RRTypeA, "54.123.123.123")
+		w.upsert(zone, "big.example.com", r53.RRTypeTxt, `"`+strings.Repeat("x", 250)+`"`, `"`+strings.Repeat("y", 250)+`"`, `"`+strings.Repeat("z", 250)+`"`)
+		_, ip := w.elastic(w.ec2)
+		address := func() string {
+			t.Helper()
+			var h struct{ DNS string }
+			out, code := w.cli("status", "--json")
+			if err := json.Unmarshal([]byte(out), &h); err != nil || code != 0 || h.DNS == "" {
+				t.Fatalf("status: exit code %d, %v\n%s", code, err, out)
+			}
+			return h.DNS
+		}
+		ask := func(transport, name string, typ uint16) *dns.Msg {
+			t.Helper()
+			c := dns.Client{Net: transport, Timeout: 10 * time.Second}
+			m, _, err := c.Exchange(new(dns.Msg).SetQuestion(name, typ), address())
+			if err != nil {
+				t.Fatalf("%s over %s: %v", name, transport, err)
+			}
+			return m
+		}
+		for _, transport := range []string{"udp", "tcp"} {
+			for name, want := range map[string]string{"www.example.com.": "54.123.123.123", publicName("us-east-1", ip) + ".": ip, "WWW.Example.com.": "54.123.123.123"} {
+				m := ask(transport, name, dns.TypeA)
+				if len(m.Answer) != 1 || m.Answer[0].(*dns.A).A.String() != want || m.Authoritative || !m.RecursionAvailable {
+					t.Errorf("%s over %s: %v", name, transport, m)
+				}
+			}
+			if m := ask(transport, "nobody.example.com.", dns.TypeA); m.Rcode != dns.RcodeNameError || len(m.Ns) != 1 || m.Ns[0].Header().Ttl != 900 {
+				t.Errorf("nobody over %s: %v", transport, m)
+			}
+			if m := ask(transport, "big.example.com.", dns.TypeTXT); m.Truncated != (transport == "udp") || len(m.Answer) != 3 && !m.Truncated {
+				t.Errorf("a large answer over %s: %v", transport, m)
+			}
+			if m := ask(transport, "example.com.", dns.TypeAXFR); m.Rcode != dns.RcodeRefused {
+				t.Errorf("a transfer over %s: %v", transport, m)
+			}
+		}
+
+		second := &world{uid: w.uid, t: t}
+		second.up(t, "--ephemeral", "--dns", address())
+		if out, code := second.cli("status"); code != 0 || !strings.Contains(out, "is taken") {
+			t.Errorf("the second one: exit code %d\n%s", code, out)
+		}
+		second.stop(syscall.SIGTERM)
+		if m := ask("udp", "www.example.com.", dns.TypeA); len(m.Answer) != 1 {
+			t.Errorf("after the second one: %v", m)
+		}
+	})
 }

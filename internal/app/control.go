@@ -20,15 +20,15 @@ var _ apiserver.Control = (*engine)(nil)
 
 // Health implements apiserver.Control.
 func (e *engine) Health() any {
-	h := cli.Health{API: 1, Version: Version(), Account: e.set.Account, Packets: e.inside != nil, Data: e.set.Data}
+	h := cli.Health{API: 1, Version: Version(), Account: e.set.Account, Packets: e.inside != nil, Data: e.set.Data, DNS: e.names.address()}
 	h.Settled, h.Committed = e.Settled()
 	if e.inside == nil {
-		h.Notes = append(h.Notes, "no packets: instances do not run, the API records them and explain computes")
+		h.Notes = append(slices.Clone(e.set.Notes), "no packets: instances do not run, the API records them and explain computes")
 		return h
 	}
 	h.Root = e.inside.Root
 	h.Instances, h.Hosts = e.guests.Running()
-	h.Notes = slices.Concat(e.notes, e.guests.Notes())
+	h.Notes = slices.Concat(e.set.Notes, e.notes, e.guests.Notes())
 	if err := e.nodes.Failing(); err != nil {
 		h.Problem = err.Error()
 	}

@@ -78,7 +78,10 @@ type engine struct {
 	nodes  *reconcile.Reconciler
 	health *health.Checkers
 
-	hosts  chan struct{}  // taken while an outside host is made or removed
+	hosts    chan struct{} // taken while an outside host is made or removed
+	resolver *dnsserver.Server
+	names    names // for this machine's programs
+
 	notes  []string       // what does not work here, and why
 	quotas map[string]int // of --quotas; nil: AWS's defaults
 
@@ -121,6 +124,10 @@ func engineMain() int {
 		fmt.Fprintln(os.Stderr, "localvpc: taking over the API's listener:", err)
 		return world.Refused
 	}
+	if e.names, err = givenNames(inside.Listeners); err != nil {
+		fmt.Fprintln(os.Stderr, "localvpc:", err)
+		return world.Refused
+	}
 	if err := e.run(ctx, l, inside.Ready); err != nil {
 		fmt.Fprintln(os.Stderr, "localvpc:", err)
 		return 1
@@ -152,6 +159,7 @@ func build(set settings, inside *world.Inside, log *slog.Logger) (*engine, error
 	if e.store, err = state.Open(cfg); err != nil {
 		return nil, err
 	}
+	e.resolver = dnsserver.New(e.store.Snapshot, time.Now)
 	images, err := e.catalogue()
 	if err != nil {
 		return nil, err
@@ -254,7 +262,7 @@ func (e *engine) packets() error {
 	if err != nil {
 		return err
 	}
-	handlers["dns"] = dnsserver.New(e.store.Snapshot, time.Now)
+	handlers["dns"] = e.resolver
 	handlers["metadata"] = metadata{imds.New(imds.Config{Snapshot: e.store.Snapshot, Now: time.Now, Secret: secret, Seal: e.identity.seal})}
 	services := listen.New(listen.Config{
 		In: e.kernel.In, Handlers: handlers, Vpc: e.vpcOf, Keeper: e.inside, Log: e.log,
@@ -434,6 +442,11 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 		}
 	})
 	running.Go(func() { e.janitor(ctx) })
+	e.names.serve(e.resolver, &running, func(err error) {
+		if err != nil {
+			e.log.Error("names for this machine are no longer answered", "error", err)
+		}
+	})
 	if err := ready(e.greeting(l.Addr())); err != nil {
 		return err
 	}
@@ -445,6 +458,7 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 	bounded, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
 	_ = e.server.Shutdown(bounded)
+	e.names.close()
 	e.end(nil)
 	running.Wait()
 	return errors.Join(err, e.store.Close())
@@ -452,7 +466,7 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 
 // greeting is what up prints: JSON of cli.Ready, which the parent reads.
 func (e *engine) greeting(addr net.Addr) string {
-	r := cli.Ready{URL: "http://" + addr.String(), Account: e.set.Account, Data: e.set.Data, Packets: e.inside != nil}
+	r := cli.Ready{URL: "http://" + addr.String(), Account: e.set.Account, Data: e.set.Data, Packets: e.inside != nil, DNS: e.names.address()}
 	if key := e.identity.root; key != nil {
 		r.RootKey, r.RootSecret = key.AccessKeyID, key.SecretAccessKey
 	}

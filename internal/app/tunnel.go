@@ -79,7 +79,7 @@ func (e *engine) dial(ctx context.Context, ns plan.Netns, from netip.Addr, to ne
 }
 
 // lookup finds the address that a name has for the simulated internet: an outside
-// host's, a public name's, or the one that it says itself.
+// host's, the one that the public tree has for it, or the one that it says itself.
 func lookup(r state.Reader, name string) (netip.Addr, error) {
 	if a, err := netip.ParseAddr(name); err == nil {
 		if a = a.Unmap(); !a.Is4() {
@@ -91,7 +91,7 @@ func lookup(r state.Reader, name string) (netip.Addr, error) {
 	if h, ok := state.Hosts.Get(r, lifecycle.HostKey(name)); ok {
 		return h.Addr, nil
 	}
-	if a, ok := dnsview.PublicAddr(r, name); ok {
+	if a, ok := address(dnsview.Internet(r), name); ok {
 		return a, nil
 	}
 	return netip.Addr{}, awserr.New(tunnel.NotFound, "The simulated internet has no name %s: 'localvpc ls' shows the public names and outside hosts there are.", awserr.Clip(name)).WithStatus(404)

@@ -25,6 +25,7 @@ type settings struct {
 	Images json.RawMessage `json:",omitempty"` // content of --images
 	Quotas json.RawMessage `json:",omitempty"` // content of --quotas; absent: AWS's defaults
 	Hide   []string        // what no instance may see
+	Notes  []string        `json:",omitempty"` // what does not work, for status
 }
 
 // settingsEnv carries settings as JSON.
@@ -48,26 +49,42 @@ func Up(ctx context.Context, o cli.UpOptions, ready func(cli.Ready)) error {
 		}
 		defer lock.Close()
 	}
+	n, why, err := openNames(o.DNS)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	if why != "" {
+		set.Notes = append(set.Notes, why)
+	}
 	if o.NoPackets {
-		return alone(ctx, set, l, ready)
+		return alone(ctx, set, l, n, ready)
 	}
 	f, err := l.(*net.TCPListener).File()
 	if err != nil {
 		return fmt.Errorf("handing down the listener: %w", err)
+	}
+	listeners := map[string]*os.File{"api": f}
+	defer func() {
+		for _, f := range listeners {
+			f.Close()
+		}
+	}()
+	if err := n.files(listeners); err != nil {
+		return err
 	}
 	text, err := json.Marshal(set)
 	if err != nil {
 		return fmt.Errorf("encoding the settings: %w", err)
 	}
 	w, err := world.Start(world.Config{
-		Listeners: map[string]*os.File{"api": f},
+		Listeners: listeners,
 		RunDir:    set.runDir(),
 		Keep:      set.keep(),
 		Env:       []string{settingsEnv + "=" + string(text)},
 		Grace:     stopTime,
 		Stderr:    os.Stderr,
 	})
-	f.Close()
 	if err != nil {
 		return err
 	}
@@ -226,11 +243,12 @@ func openAPI(addr string) (net.Listener, error) {
 }
 
 // alone runs API and explain in this process, without a world.
-func alone(ctx context.Context, set settings, l net.Listener, ready func(cli.Ready)) error {
+func alone(ctx context.Context, set settings, l net.Listener, n names, ready func(cli.Ready)) error {
 	e, err := build(set, nil, newLog(set))
 	if err != nil {
 		return err
 	}
+	e.names = n
 	// The address stays taken until everything has ended, the data directory's lock
 	// given back: that is what 'down' waits for.
 	f, err := l.(*net.TCPListener).File()

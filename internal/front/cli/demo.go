@@ -75,7 +75,7 @@ func (e *env) own(ctx context.Context) (r Ready, end func(), err error) {
 	if err != nil {
 		return r, nil, fmt.Errorf("finding the program's own file: %w", err)
 	}
-	up := exec.Command(self, "up", "--ephemeral", "--listen", "127.0.0.1:0", "--json", "--until-stdin-ends")
+	up := exec.Command(self, "up", "--ephemeral", "--listen", "127.0.0.1:0", "--dns", "off", "--json", "--until-stdin-ends")
 	up.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process
 	var problems bytes.Buffer
 	up.Stderr = &problems

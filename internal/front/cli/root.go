@@ -50,6 +50,7 @@ type UpOptions struct {
 	Listen    string
 	Data      string
 	Ephemeral bool
+	DNS       string // address where names are answered for this machine, or "off"
 	NoPackets bool
 	Account   string
 	Auth      string // "open" or "strict"

@@ -21,6 +21,7 @@ type Health struct {
 	Packets   bool     // is there a data plane
 	Root      bool     // does it run as root
 	Data      string   // directory, empty when ephemeral
+	DNS       string   // where names are answered for this machine, empty: nowhere
 	Settled   uint64   // last commit that packets obey
 	Committed uint64   // last commit
 	Instances int      // running now
@@ -57,6 +58,7 @@ func (e *env) statusCommand() *cobra.Command {
 				{"runs as", as},
 				{"account", h.Account},
 				{"packets", packets},
+				{"names", cmp.Or(h.DNS, "not answered for this machine")},
 				{"data", data},
 				{"instances", fmt.Sprint(h.Instances, " running")},
 				{"outside hosts", fmt.Sprint(h.Hosts, " running")},

@@ -56,6 +56,7 @@ func (e *env) upCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:4566", "address of the API")
+	f.StringVar(&o.DNS, "dns", "127.0.0.1:5300", "address where this machine's programs ask for names as somebody on the simulated internet does, over UDP and TCP; or 'off'")
 	f.StringVar(&o.Data, "data", defaultData(), "directory for state, disks and logs")
 	f.BoolVar(&o.Ephemeral, "ephemeral", false, "keep nothing")
 	f.BoolVar(&o.NoPackets, "no-packets", false, "run API and explain without instances and packets")
@@ -92,6 +93,7 @@ type Ready struct {
 	Account string
 	Data    string // directory, empty when ephemeral
 	Packets bool
+	DNS     string `json:",omitempty"` // where names are answered
 
 	// RootKey and RootSecret are root's key, when this start has made it.
 	RootKey, RootSecret string `json:",omitempty"`
