@@ -148,6 +148,7 @@ func TestAllow(t *testing.T) {
 		{"oneself", []string{allow(`"iam:GetUser"`, "arn:aws:iam::*:user/${aws:username}", "")}, "iam", "GetUser", &wireiam.GetUserInput{}, ""},
 		{"somebody else", []string{allow(`"iam:GetUser"`, "arn:aws:iam::*:user/${aws:username}", "")}, "iam", "GetUser", &wireiam.GetUserInput{UserName: new("eve")}, "arn:aws:iam::123456789012:user/eve"},
 		{"a role by its path", []string{allow(`"iam:GetRole"`, "arn:aws:iam::123456789012:role/srv/*", "")}, "iam", "GetRole", &wireiam.GetRoleInput{RoleName: new("web")}, ""},
+		{"a service's own role", []string{allow(`"iam:CreateServiceLinkedRole"`, "arn:aws:iam::*:role/aws-service-role/elasticloadbalancing.amazonaws.com/AWSServiceRoleForElasticLoadBalancing", `{"StringLike":{"iam:AWSServiceName":"elasticloadbalancing.amazonaws.com"}}`)}, "iam", "CreateServiceLinkedRole", &wireiam.CreateServiceLinkedRoleInput{AWSServiceName: new("elasticloadbalancing.amazonaws.com")}, ""},
 		{"all of a kind", []string{allow(`"iam:ListUsers"`, "arn:aws:iam::123456789012:user/*", "")}, "iam", "ListUsers", &wireiam.ListUsersInput{}, ""},
 		{"all below another path", []string{allow(`"iam:ListUsers"`, "arn:aws:iam::123456789012:user/a/*", "")}, "iam", "ListUsers", &wireiam.ListUsersInput{PathPrefix: new("/b/")}, "on resource: arn:aws:iam::123456789012:user/b/"},
 		{"a new one by its path", []string{allow(`"iam:CreateRole"`, "arn:aws:iam::123456789012:role/srv/*", "")}, "iam", "CreateRole", &wireiam.CreateRoleInput{RoleName: new("x"), Path: new("/other/")}, "role/other/x"},

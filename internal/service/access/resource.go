@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/localvpc/localvpc/internal/base/awsid"
+	"github.com/localvpc/localvpc/internal/base/awspolicy"
 	"github.com/localvpc/localvpc/internal/decide/authz"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -289,6 +290,10 @@ func placed(row state.Resource) (vpc, subnet, zone, kind string) {
 func identity(r state.Reader, c *authz.Caller, kind, name, path string) resource {
 	if kind == "arn" {
 		return resource{arn: name, kind: kind}
+	}
+	if kind == "linked-role" {
+		role, _, _ := awspolicy.LinkedRole(name)
+		kind, path, name = "role", "/aws-service-role/"+name+"/", role
 	}
 	if path == "" {
 		path = "/"

@@ -10,27 +10,12 @@ import (
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// linked are the services that have a role of their own, and its name (service
-// documentation, "Using service-linked roles").
-var linked = map[string]struct{ role, policy string }{
-	"acm.amazonaws.com":                  {"AWSServiceRoleForCertificateManager", ""},
-	"autoscaling.amazonaws.com":          {"AWSServiceRoleForAutoScaling", ""},
-	"elasticloadbalancing.amazonaws.com": {"AWSServiceRoleForElasticLoadBalancing", "AWSElasticLoadBalancingServiceRolePolicy"},
-	"route53resolver.amazonaws.com":      {"AWSServiceRoleForRoute53Resolver", ""},
-	"servicequotas.amazonaws.com":        {"AWSServiceRoleForServiceQuotas", ""},
-	"spot.amazonaws.com":                 {"AWSServiceRoleForEC2Spot", ""},
-	"spotfleet.amazonaws.com":            {"AWSServiceRoleForEC2SpotFleet", ""},
-	"ssm.amazonaws.com":                  {"AWSServiceRoleForAmazonSSM", ""},
-	"transitgateway.amazonaws.com":       {"AWSServiceRoleForVPCTransitGateway", ""},
-}
-
 // CreateServiceLinkedRole makes the role of a service.
 func (s *Service) CreateServiceLinkedRole(tx *state.Tx, c authz.Caller, in *api.CreateServiceLinkedRoleInput) (*api.CreateServiceLinkedRoleOutput, error) {
-	of, ok := linked[*in.AWSServiceName]
+	name, policy, ok := awspolicy.LinkedRole(*in.AWSServiceName)
 	if !ok {
 		return nil, invalidInput("Service %s is not supported for service-linked roles here.", awserr.Clip(*in.AWSServiceName))
 	}
-	name := of.role
 	if in.CustomSuffix != nil {
 		if *in.AWSServiceName != "autoscaling.amazonaws.com" {
 			return nil, invalidInput("Custom suffix is not allowed for %s", *in.AWSServiceName)
@@ -47,7 +32,7 @@ func (s *Service) CreateServiceLinkedRole(tx *state.Tx, c authz.Caller, in *api.
 		Service:   *in.AWSServiceName, Description: val(in.Description), MaxSession: 3600,
 	}
 	for _, p := range awspolicy.All() {
-		if p.Name == of.policy {
+		if p.Name == policy {
 			row.Attached = []string{p.ARN()}
 		}
 	}
@@ -71,7 +56,11 @@ func (s *Service) DeleteServiceLinkedRole(tx *state.Tx, c authz.Caller, in *api.
 // GetServiceLinkedRoleDeletionStatus: a role that is gone was deleted.
 func (s *Service) GetServiceLinkedRoleDeletionStatus(r state.Reader, c authz.Caller, in *api.GetServiceLinkedRoleDeletionStatusInput) (*api.GetServiceLinkedRoleDeletionStatusOutput, error) {
 	parts := strings.Split(*in.DeletionTaskId, "/")
-	if len(parts) != 5 || parts[0] != "task" || parts[1] != "aws-service-role" || linked[parts[2]].role == "" {
+	ok := len(parts) == 5 && parts[0] == "task" && parts[1] == "aws-service-role"
+	if ok {
+		_, _, ok = awspolicy.LinkedRole(parts[2])
+	}
+	if !ok {
 		return nil, noSuchEntity("The Deletion Task with id %s cannot be found.", awserr.Clip(*in.DeletionTaskId))
 	}
 	return &api.GetServiceLinkedRoleDeletionStatusOutput{Status: ptr(api.DeletionTaskStatusTypeSUCCEEDED)}, nil
