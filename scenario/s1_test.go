@@ -115,6 +115,12 @@ func TestS1Addresses(t *testing.T) {
 		if out, code := w.cli("explain", "app1", name+":5432"); code != 0 || !strings.Contains(out, private+" > "+*db1.PrivateIpAddress) {
 			t.Errorf("explain by the public name: exit code %d\n%s", code, out)
 		}
+		if out, code := w.cli("explain", public, "db1:5432"); code != 0 || !strings.Contains(out, private+" > "+*db1.PrivateIpAddress) {
+			t.Errorf("explain from the public address: exit code %d\n%s", code, out)
+		}
+		if out, code := w.cli("explain", "app1", "nosuch.example.com:5432"); code != 2 || !strings.Contains(out, "nosuch.example.com has no address") {
+			t.Errorf("explain to a name that does not exist: exit code %d\n%s", code, out)
+		}
 		if out, code := w.cli("explain", "internet", name+":5432"); code != 1 || !strings.Contains(out, " > "+ip) || strings.Contains(out, "connect by the public DNS name") {
 			t.Errorf("explain by the public name, from the internet: exit code %d\n%s", code, out)
 		}

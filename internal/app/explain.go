@@ -39,6 +39,10 @@ func (e *engine) Explain(_ context.Context, q apiserver.ExplainQuery) (any, erro
 	if ask.Source, err = endpoint(snap, scope, q.Source, dnsview.Internet(snap)); err != nil {
 		return nil, err
 	}
+	if n, private, ok := fabric.PublicOwner(snap, ask.Source.Addr); ok && ask.Source.Outside && n.Scope() == scope {
+		// What comes from a public address is sent by who has it.
+		ask.Source = reach.Endpoint{Interface: n.ID, Addr: private}
+	}
 	if ask.Destination, err = endpoint(snap, scope, q.Destination, resolver(snap, scope, ask.Source)); err != nil {
 		return nil, err
 	}

@@ -18,8 +18,8 @@ func (e *env) explainCommand() *cobra.Command {
 		Use: "explain <source> <destination>[:port]", Short: "Say whether a packet would arrive, and why not", Args: cobra.ExactArgs(2),
 		Long: `Say whether a packet would arrive and be answered, which rules decide on its way
 there and back, and all that is in its way. Source and destination are an
-instance (id or Name tag), a network interface, an address, an outside host, or
-'internet'.
+instance (id or Name tag), a network interface, an address, an outside host,
+'internet', or a DNS name, which means to the source what its resolver says.
 
 Exit code: 0 reachable, 1 not reachable, 2 the question could not be answered.`,
 		Example: `  localvpc explain web db:5432
