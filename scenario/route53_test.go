@@ -210,9 +210,9 @@ func TestRoute53CLI(t *testing.T) {
 }
 
 // TestTerraformRoute53 applies terraform-route53: zones, records of every policy
-// and many types, health checks, associations. A second plan is empty; destroy
-// leaves nothing. It takes its time: the provider waits 10 seconds and more
-// before it asks for the first time whether a change is in sync.
+// and many types, health checks, associations; then some of it changed. The plan
+// after each is empty; destroy leaves nothing. It takes its time: the provider
+// waits 10 seconds and more before it asks whether a change is in sync.
 func TestTerraformRoute53(t *testing.T) {
 	have(t, "terraform")
 	mirrors := pluginFolders()
@@ -236,7 +236,9 @@ func TestTerraformRoute53(t *testing.T) {
 		}
 	}
 	w.run(dir, "terraform", "plan", "-detailed-exitcode", "-input=false", "-no-color")
-	w.run(dir, "terraform", "destroy", "-auto-approve", "-input=false", "-no-color", "-parallelism=50")
+	w.run(dir, "terraform", "apply", "-auto-approve", "-input=false", "-no-color", "-parallelism=50", "-var", "n=2")
+	w.run(dir, "terraform", "plan", "-detailed-exitcode", "-input=false", "-no-color", "-var", "n=2")
+	w.run(dir, "terraform", "destroy", "-auto-approve", "-input=false", "-no-color", "-parallelism=50", "-var", "n=2")
 	dns := w.dns("test")
 	zones := must(dns.ListHostedZones(tctx(t), &route53.ListHostedZonesInput{}))(t).HostedZones
 	checks := must(dns.ListHealthChecks(tctx(t), &route53.ListHealthChecksInput{}))(t).HealthChecks
