@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -82,9 +85,12 @@ func listed[Out, In any](ctx context.Context, e *env, err *error, action string,
 }
 
 // tree lays the inventory out: for each VPC its gateway, its route tables, its subnets
-// with what is in them, its groups; then what belongs to none.
+// by zone and block with what is in them, its groups; then what belongs to none.
 func (e *env) tree(inv inventory) []render.Node {
 	var out []render.Node
+	slices.SortStableFunc(inv.Subnets, func(a, b ec2.Subnet) int {
+		return cmp.Or(cmp.Compare(value(a.AvailabilityZone), value(b.AvailabilityZone)), compareBlocks(value(a.CidrBlock), value(b.CidrBlock)))
+	})
 	for i := range inv.Vpcs {
 		out = append(out, e.vpcNode(&inv, &inv.Vpcs[i]))
 	}
@@ -110,6 +116,13 @@ func (e *env) tree(inv inventory) []render.Node {
 		out = append(out, node)
 	}
 	return out
+}
+
+// compareBlocks orders CIDR blocks by their addresses.
+func compareBlocks(a, b string) int {
+	one, _ := netip.ParsePrefix(a)
+	other, _ := netip.ParsePrefix(b)
+	return one.Compare(other)
 }
 
 func (e *env) vpcNode(inv *inventory, v *ec2.Vpc) render.Node {

@@ -113,16 +113,23 @@ func checkRoute(r state.Reader, c authz.Caller, t *state.RouteTable, route state
 	return awserr.New("InvalidParameterValue", "The destination CIDR block %s is equal to or more specific than one of this VPC's CIDR blocks. It must be the CIDR block of a subnet of the vpc '%s'.", route.Destination, v.ID)
 }
 
+// routeAsked finds the table that a call about a route names, and reads the
+// route's destination.
+func routeAsked(r state.Reader, c authz.Caller, table, block, ipv6, list *string) (*state.RouteTable, destination, error) {
+	if err := routeTableKind.wellFormed(val(table)); err != nil {
+		return nil, destination{}, err
+	}
+	to, err := readDestination(block, ipv6, list)
+	if err != nil {
+		return nil, to, err
+	}
+	t, err := routeTable(r, c, *table)
+	return t, to, err
+}
+
 // CreateRoute adds a route to a table.
 func (s *Service) CreateRoute(tx *state.Tx, c authz.Caller, in *api.CreateRouteInput) (*api.CreateRouteOutput, error) {
-	if err := routeTableKind.wellFormed(val(in.RouteTableId)); err != nil {
-		return nil, err
-	}
-	to, err := readDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
-	if err != nil {
-		return nil, err
-	}
-	t, err := routeTable(tx, c, *in.RouteTableId)
+	t, to, err := routeAsked(tx, c, in.RouteTableId, in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
 	if err != nil {
 		return nil, err
 	}
@@ -171,14 +178,7 @@ func countRoutes(r state.Reader, t *state.RouteTable) (n ruleCount) {
 // ReplaceRoute gives a route another target. That of a local route can be
 // replaced too, and comes back with LocalTarget.
 func (s *Service) ReplaceRoute(tx *state.Tx, c authz.Caller, in *api.ReplaceRouteInput) (*api.ReplaceRouteOutput, error) {
-	if err := routeTableKind.wellFormed(val(in.RouteTableId)); err != nil {
-		return nil, err
-	}
-	to, err := readDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
-	if err != nil {
-		return nil, err
-	}
-	t, err := routeTable(tx, c, *in.RouteTableId)
+	t, to, err := routeAsked(tx, c, in.RouteTableId, in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
 	if err != nil {
 		return nil, err
 	}
@@ -212,14 +212,7 @@ func (s *Service) ReplaceRoute(tx *state.Tx, c authz.Caller, in *api.ReplaceRout
 
 // DeleteRoute removes a route; the local ones stay.
 func (s *Service) DeleteRoute(tx *state.Tx, c authz.Caller, in *api.DeleteRouteInput) (*api.DeleteRouteOutput, error) {
-	if err := routeTableKind.wellFormed(val(in.RouteTableId)); err != nil {
-		return nil, err
-	}
-	to, err := readDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
-	if err != nil {
-		return nil, err
-	}
-	t, err := routeTable(tx, c, *in.RouteTableId)
+	t, to, err := routeAsked(tx, c, in.RouteTableId, in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
 	if err != nil {
 		return nil, err
 	}
