@@ -14,11 +14,12 @@ import (
 	"github.com/localvpc/localvpc/internal/app"
 	"github.com/localvpc/localvpc/internal/front/classic"
 	"github.com/localvpc/localvpc/internal/front/cli"
+	"github.com/localvpc/localvpc/internal/front/dyndns"
 )
 
 func main() {
 	name := filepath.Base(os.Args[0])
-	if !classic.Is(name) { // what follows a command's own name is the user's
+	if !classic.Is(name) && name != dyndns.Name { // what follows a command's own name is the user's
 		if code, done := app.Inner(); done { // a process that localvpc has started inside its world
 			os.Exit(code)
 		}

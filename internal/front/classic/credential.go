@@ -49,6 +49,20 @@ func (r *run) credentials(env func(string) string, local bool) (aws.CredentialsP
 	if local {
 		return credentials.NewStaticCredentialsProvider("test", "test", ""), nil
 	}
+	return chain(env, noCredentials())
+}
+
+// Chain is the SDK's chain for other commands: its variables, the profile, the
+// container's role, the instance's role. none is what they say when there is
+// nobody.
+func Chain(env func(string) string, none error) (aws.CredentialsProvider, error) {
+	if id, secret := env("AWS_ACCESS_KEY_ID"), env("AWS_SECRET_ACCESS_KEY"); id != "" && secret != "" {
+		return credentials.NewStaticCredentialsProvider(id, secret, env("AWS_SESSION_TOKEN")), nil
+	}
+	return chain(env, none)
+}
+
+func chain(env func(string) string, none error) (aws.CredentialsProvider, error) {
 	if p, err := profileCredentials(env); p != nil || err != nil {
 		return p, err
 	}
@@ -56,9 +70,9 @@ func (r *run) credentials(env func(string) string, local bool) (aws.CredentialsP
 		return p, nil
 	}
 	if strings.EqualFold(env("AWS_EC2_METADATA_DISABLED"), "true") {
-		return nil, noCredentials()
+		return nil, none
 	}
-	return or(ec2rolecreds.New(), noCredentials()), nil
+	return or(ec2rolecreds.New(), none), nil
 }
 
 func noCredentials() error {

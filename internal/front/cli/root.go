@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/localvpc/localvpc/internal/front/classic"
+	"github.com/localvpc/localvpc/internal/front/dyndns"
 	"github.com/localvpc/localvpc/internal/front/render"
 )
 
@@ -106,6 +107,10 @@ func Run(ctx context.Context, cfg Config, args []string) int {
 	if classic.Is(cfg.Name) {
 		args = append([]string{cfg.Name}, args...)
 	}
+	program := "localvpc"
+	if cfg.Name == dyndns.Name {
+		program, args = cfg.Name, append([]string{"dyndns"}, args...)
+	}
 	root.SetArgs(args)
 	root.SetIn(cfg.Stdin)
 	root.SetOut(cfg.Stdout)
@@ -123,7 +128,7 @@ func Run(ctx context.Context, cfg Config, args []string) int {
 		fmt.Fprintln(cfg.Stderr, tool)
 		return ExitNo
 	}
-	fmt.Fprintln(cfg.Stderr, "localvpc:", err)
+	fmt.Fprintf(cfg.Stderr, "%s: %v\n", program, err)
 	var failure *Failure
 	if errors.As(err, &failure) {
 		return failure.Code
@@ -168,6 +173,7 @@ Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"
 		e.lsCommand(), e.execCommand(), e.shellCommand(), e.logsCommand(), e.hostCommand(),
 		e.proxyCommand(), e.forwardCommand(), e.connectCommand(), e.quotaCommand(),
 		e.explainCommand(), e.demoCommand(), e.resetCommand(), e.probeCommand(), e.versionCommand(),
+		dyndns.Command(dyndns.Config{Stdout: e.out, Stderr: e.cfg.Stderr, Region: func() string { return e.region }}),
 	)
 	explainArgs(root.Commands())
 	for _, cmd := range root.Commands() {

@@ -227,7 +227,21 @@ func (h *Host) mountBinary(at string) error {
 	if err := unix.MoveMount(clone, "", file, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH); err != nil {
 		return fmt.Errorf("mounting the program on /usr/bin/localvpc: %w", err)
 	}
+	nameAgent(root)
 	return nil
+}
+
+// nameAgent gives the program its name as the dynamic DNS agent, /usr/bin/ec2-dyndns,
+// unless the image has one.
+func nameAgent(root int) {
+	bin, err := unix.Openat2(root, "usr/bin", &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return
+	}
+	defer unix.Close(bin)
+	_ = unix.Symlinkat("localvpc", bin, "ec2-dyndns") // it may be there
 }
 
 // Destroy removes the disk of an instance that is not running. One without a
