@@ -99,7 +99,8 @@ func TestAffected(t *testing.T) {
 	}{
 		{"a tag on an instance", func(tx *state.Tx) { instance(tx, func(i *state.Instance) { i.Tags = i.Tags.With("a", "b") }) }, "[]"},
 		{"pending to running", func(tx *state.Tx) { fabrictest.Instance(tx, "i-db1", "vpc-1", state.Running) }, "[]"},
-		{"an instance stops", func(tx *state.Tx) { instance(tx, func(i *state.Instance) { i.State = state.Stopping }) }, "[port eni-app2]"},
+		{"an instance that is stopping is there still", func(tx *state.Tx) { instance(tx, func(i *state.Instance) { i.State = state.Stopping }) }, "[]"},
+		{"an instance stops", func(tx *state.Tx) { instance(tx, func(i *state.Instance) { i.State = state.Stopped }) }, "[port eni-app2]"},
 		{"a rule", func(tx *state.Tx) { fabrictest.Rule(tx, "sgr-x", "sg-db", false, "-1", -1, -1, "sg-app") }, "[security-group sg-db]"},
 		{"a member joins", func(tx *state.Tx) {
 			fabrictest.Interface(tx, "eni-app1", "vpc-1", "subnet-1", "i-app1", 0, []string{"sg-db"}, "172.30.0.4")

@@ -60,11 +60,12 @@ func RouterMAC(mac string) string {
 	return fmt.Sprintf("%02x%s", first[0]^0x40, mac[2:])
 }
 
-// Active says whether an instance in this state sends and receives packets.
-func Active(s state.InstanceState) bool { return s == state.Pending || s == state.Running }
+// Active says whether an instance in this state sends and receives packets: one
+// that is stopping has its network until its last process has ended.
+func Active(s state.InstanceState) bool { return s != state.Stopped && s != state.Terminated }
 
 // LoadPort derives a port. It is not there when the interface is not attached
-// to an instance that is pending or running.
+// to an instance that is on.
 func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 	row, ok := state.NetworkInterfaces.Get(r, k)
 	if !ok || !carries(r, row) {

@@ -95,7 +95,7 @@ func TestDifferences(t *testing.T) {
 	step("a member joins", func(tx *state.Tx) {
 		fabrictest.Interface(tx, "eni-app1", "vpc-1", "subnet-1", "i-app1", 0, []string{"sg-app", "sg-db"}, "172.30.0.4")
 	})
-	step("an instance stops", func(tx *state.Tx) { fabrictest.Instance(tx, "i-app2", "vpc-1", state.Stopping) })
+	step("an instance stops", func(tx *state.Tx) { fabrictest.Instance(tx, "i-app2", "vpc-1", state.Stopped) })
 	step("DNS support is switched off", func(tx *state.Tx) {
 		v, _ := state.Vpcs.Get(tx, fabrictest.Scope.Key("vpc-1"))
 		next := *v
