@@ -19,6 +19,8 @@
 //	who ADDR:PORT SECONDS      connect a single time and ask who is at both ends
 //	hold ADDR:PORT SECONDS     one connection, one byte each way; it stays open until the next hold
 //	still SECONDS              one byte each way on it, waiting at most that long
+//	names ADDR:PORT SECONDS NAME TYPE VARIANTS RATE CODE
+//	                           ask for names over UDP, as many as are answered or RATE per second
 //	pin first|last             stay on the first or last CPU from now on
 //	cpu                        the CPU time used so far
 package main
@@ -78,6 +80,20 @@ func (g *generator) obey(args []string) (report.Traffic, error) {
 			return report.Traffic{}, errUsage
 		}
 		return g.still(time.Duration(seconds * float64(time.Second)))
+	case len(args) == 8 && args[0] == "names":
+		to, err := netip.ParseAddrPort(args[1])
+		seconds, err2 := strconv.ParseFloat(args[2], 64)
+		typ, err3 := strconv.ParseUint(args[4], 10, 16)
+		variants, err4 := strconv.Atoi(args[5])
+		rate, err5 := strconv.Atoi(args[6])
+		code, err6 := strconv.ParseUint(args[7], 10, 4)
+		if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil || variants < 1 {
+			return report.Traffic{}, errUsage
+		}
+		before, start := cpu(), time.Now()
+		r, err := names(sockaddr(to), time.Duration(seconds*float64(time.Second)), args[3], uint16(typ), variants, rate, byte(code))
+		r.Seconds, r.CPU = time.Since(start).Seconds(), cpu()-before
+		return r, err
 	case len(args) == 3:
 		loop, ok := map[string]func(unix.Sockaddr, time.Duration) (report.Traffic, error){
 			"stream": stream, "connect": connects, "request": requests, "once": once, "until": until, "who": who, "hold": g.hold,
@@ -140,12 +156,15 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
 }
 
-func open(to unix.Sockaddr, flags int) (int, error) {
-	family := unix.AF_INET
+func family(to unix.Sockaddr) int {
 	if _, ok := to.(*unix.SockaddrInet6); ok {
-		family = unix.AF_INET6
+		return unix.AF_INET6
 	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|flags, 0)
+	return unix.AF_INET
+}
+
+func open(to unix.Sockaddr, flags int) (int, error) {
+	fd, err := unix.Socket(family(to), unix.SOCK_STREAM|unix.SOCK_CLOEXEC|flags, 0)
 	if err != nil {
 		return -1, fmt.Errorf("making a socket: %w", err)
 	}
