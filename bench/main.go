@@ -43,6 +43,7 @@ var subjects = []subject{
 	{"path", "path: packets between two instances against plain routing", pathRows},
 	{"edge", "edge: packets between an instance and an outside host against plain routing", edgeRows},
 	{"scale", "scale: many interfaces, many instances", scaleRows},
+	{"dns", "dns: answers to questions, against name servers with the same zone", dnsRows},
 }
 
 // bench is one run of the benchmarks.

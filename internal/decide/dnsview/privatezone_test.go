@@ -125,3 +125,31 @@ func BenchmarkPrivateZone(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPublicZone: a hit, a miss and a weighted name, from the internet and at
+// the zone's name server, with a thousand other zones.
+func BenchmarkPublicZone(b *testing.B) {
+	z := newZones(b)
+	for i := range 1000 {
+		z.zone(fmt.Sprintf("Z%d", i+1000), fmt.Sprintf("z%d.test", i), nil)
+	}
+	lines := []string{"w 60 A 10.0.0.1 ; id=a weight=1", "w 60 A 10.0.0.2 ; id=b weight=1"}
+	for i := range 10000 {
+		lines = append(lines, fmt.Sprintf("n%d 60 A 10.0.0.1", i))
+	}
+	z.zone("Z1", "corp.test", nil, lines...)
+	server, _ := ServerAt(z.store.Snapshot(), NameServerAddrs(1)[0])
+	for where, v := range map[string]*View{"internet": Internet(z.store.Snapshot()), "server": server} {
+		for _, s := range []string{"n5000.corp.test A", "none.corp.test A", "w.corp.test A"} {
+			q := asked(b, s)
+			b.Run(where+"/"+s, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if a := v.Answer(q); a.Rcode != Success && a.Rcode != NameError {
+						b.Fatal(a)
+					}
+				}
+			})
+		}
+	}
+}
