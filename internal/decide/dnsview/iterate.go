@@ -1,6 +1,10 @@
 package dnsview
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+	"sync"
+)
 
 // iterate resolves a name in the public tree as an iterative resolver does: it asks
 // a name server of the root and follows the delegations. The name servers are asked
@@ -9,6 +13,9 @@ import "net/netip"
 // cache gets, a change is answered from its commit on, and TTLs are whole. Name
 // servers that are not of the public tree (a program in an instance) cannot be
 // asked this way: OtherServer says so.
+//
+// Where the way from the root to a registered zone leads is the same for all names
+// in it, as long as the snapshot is: a view finds it out once.
 func (v *View) iterate(q Question) Answer {
 	a := recursive(Cause{Decider: PublicTree, Domain: Root})
 	if v.vpc != nil && q.Name.In(v.domain) && !amazonNames(v) {
@@ -22,7 +29,12 @@ func (v *View) iterate(q Question) Answer {
 		return a
 	}
 	zone, hosts := Root, rootHosts[:1]
-	for {
+	start := len(a.Because)
+	if c, ok := v.cuts.above(q); ok {
+		zone, hosts = c.zone, c.hosts
+		a.Because = append(a.Because, c.because...)
+	}
+	for made := true; ; {
 		ans, ok := v.askOne(&a, zone, hosts, q)
 		if !ok {
 			a.Rcode = ServerFailure
@@ -37,6 +49,10 @@ func (v *View) iterate(q Question) Answer {
 			return a
 		}
 		zone, hosts = next, delegated(ans)
+		// What a hosted zone delegates to is in an order that was drawn.
+		if made = made && ans.Because[0].Decider == PublicTree; made {
+			v.cuts.put(cut{zone, hosts, slices.Clone(a.Because[start:])})
+		}
 	}
 }
 
@@ -127,4 +143,49 @@ func (v *View) addrOf(n Name, q Question) netip.Addr {
 		}
 	}
 	return netip.Addr{}
+}
+
+// cut is a delegation by the zones that are made from what is registered, and what
+// has led there.
+type cut struct {
+	zone    Name
+	hosts   []host
+	because []Cause
+}
+
+// cuts are those that one view has met.
+type cuts struct {
+	mu sync.RWMutex
+	by map[Name]cut
+}
+
+// maxCuts bounds them, whatever is asked for.
+const maxCuts = 4096
+
+// above gives the narrowest one that the question's name is in. DS records of a
+// zone are above its cut.
+func (c *cuts) above(q Question) (cut, bool) {
+	n := q.Name
+	if q.Type == TypeDS {
+		_, n = n.First()
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for ; n != Root; _, n = n.First() {
+		if found, ok := c.by[n]; ok {
+			return found, true
+		}
+	}
+	return cut{}, false
+}
+
+func (c *cuts) put(met cut) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.by == nil {
+		c.by = map[Name]cut{}
+	}
+	if len(c.by) < maxCuts {
+		c.by[met.zone] = met
+	}
 }

@@ -17,7 +17,8 @@ type View struct {
 	zones  bool // private hosted zones answer
 	// at is the address of the name server whose answers these are; the zero one
 	// of a resolver.
-	at netip.Addr
+	at   netip.Addr
+	cuts cuts
 }
 
 // zone decides about all names in its domain for which there is no narrower one.
