@@ -159,7 +159,7 @@ func checkHostAddr(r state.Reader, a netip.Addr) error {
 		}
 	}
 	if publicip.Taken(r, a) {
-		return awserr.New("InvalidParameterValue", "%s is taken.", a)
+		return awserr.New("InvalidParameterValue", "%s is taken: choose another address, or none, and one is drawn.", a)
 	}
 	return nil
 }

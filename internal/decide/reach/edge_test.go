@@ -1,6 +1,7 @@
 package reach_test
 
 import (
+	"cmp"
 	"net/netip"
 	"testing"
 
@@ -59,29 +60,37 @@ func TestTheGatewayShowsWhatItDid(t *testing.T) {
 // TestTheEdgeRefuses: what the edge refuses, by code.
 func TestTheEdgeRefuses(t *testing.T) {
 	far := reach.Endpoint{Host: "far"}
+	nat := func(tx *state.Tx) {
+		fabrictest.Nat(tx, "nat-1", "vpc-1", "subnet-2", "172.30.1.99")
+		fabrictest.PublicAddr(tx, "eni-nat-1", "172.30.1.99", "198.18.1.99")
+		fabrictest.Routes(tx, "rtb-2", "vpc-1", 2, [][2]string{{"0.0.0.0/0", "nat-1"}}, "subnet-1")
+	}
 	for name, test := range map[string]struct {
-		change func(*state.Tx)
-		from   reach.Endpoint
-		to     reach.Endpoint
-		want   reach.Code
+		change   func(*state.Tx)
+		from     reach.Endpoint
+		to       reach.Endpoint
+		want     reach.Code
+		protocol uint8 // 0: TCP
 	}{
-		"no public address":       {nil, reach.Endpoint{Instance: "i-app1"}, far, reach.IgwPublicEgress},
-		"nobody has the address":  {nil, reach.Endpoint{Instance: "i-app2"}, reach.Endpoint{Addr: netip.MustParseAddr("198.18.7.7"), Outside: true}, reach.NoPossible},
-		"another's address":       {nil, reach.Endpoint{Host: "far", Addr: netip.MustParseAddr("198.18.9.10")}, reach.Endpoint{Instance: "i-db1"}, reach.GatewaySpoof},
-		"an address of the VPC's": {nil, reach.Endpoint{Host: "far", Addr: netip.MustParseAddr("172.30.0.4")}, reach.Endpoint{Instance: "i-db1"}, reach.GatewaySpoof},
+		"no public address":       {nil, reach.Endpoint{Instance: "i-app1"}, far, reach.IgwPublicEgress, 0},
+		"nobody has the address":  {nil, reach.Endpoint{Instance: "i-app2"}, reach.Endpoint{Addr: netip.MustParseAddr("198.18.7.7"), Outside: true}, reach.NoPossible, 0},
+		"another's address":       {nil, reach.Endpoint{Host: "far", Addr: netip.MustParseAddr("198.18.9.10")}, reach.Endpoint{Instance: "i-db1"}, reach.GatewaySpoof, 0},
+		"an address of the VPC's": {nil, reach.Endpoint{Host: "far", Addr: netip.MustParseAddr("172.30.0.4")}, reach.Endpoint{Instance: "i-db1"}, reach.GatewaySpoof, 0},
 		"no route": {func(tx *state.Tx) { fabrictest.Routes(tx, "rtb-1", "vpc-1", 1, nil, "main") },
-			reach.Endpoint{Instance: "i-app2"}, far, reach.NoRoute},
+			reach.Endpoint{Instance: "i-app2"}, far, reach.NoRoute, 0},
 		"an interface with its check on": {func(tx *state.Tx) {
 			fabrictest.Routes(tx, "rtb-1", "vpc-1", 1, [][2]string{{"0.0.0.0/0", "eni-app1"}}, "main")
-		}, reach.Endpoint{Instance: "i-app2"}, far, reach.EniSourceDest},
+		}, reach.Endpoint{Instance: "i-app2"}, far, reach.EniSourceDest, 0},
 		"two routers that send it to each other": {func(tx *state.Tx) {
 			fabrictest.Routes(tx, "rtb-1", "vpc-1", 1, [][2]string{{"0.0.0.0/0", "eni-app1"}}, "main")
 			fabrictest.Routes(tx, "rtb-2", "vpc-1", 2, [][2]string{{"0.0.0.0/0", "eni-app2"}}, "subnet-1")
 			fabrictest.Unchecked(tx, "eni-app1")
 			fabrictest.Unchecked(tx, "eni-app2")
-		}, reach.Endpoint{Instance: "i-app2"}, far, reach.NoPath},
+		}, reach.Endpoint{Instance: "i-app2"}, far, reach.NoPath, 0},
+		"a NAT gateway, by what begins outside": {nat, reach.Endpoint{Host: "far"}, reach.Endpoint{Addr: netip.MustParseAddr("198.18.1.99"), Outside: true}, reach.NoPossible, 0},
+		"a NAT gateway, SCTP":                   {nat, reach.Endpoint{Instance: "i-app1", Addr: netip.MustParseAddr("172.30.0.4")}, far, reach.ProtocolRestriction, 132},
 		"the gateway is gone": {func(tx *state.Tx) { state.InternetGateways.Delete(tx, fabrictest.Scope.Key("igw-1")) },
-			reach.Endpoint{Instance: "i-app2"}, far, reach.BadStateRoute},
+			reach.Endpoint{Instance: "i-app2"}, far, reach.BadStateRoute, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := fabrictest.Small(t)
@@ -91,7 +100,7 @@ func TestTheEdgeRefuses(t *testing.T) {
 					test.change(tx)
 				}
 			})
-			r := reach.Walk(snap, reach.Query{Scope: fabrictest.Scope, Source: test.from, Destination: test.to, Protocol: tcp, Port: 80})
+			r := reach.Walk(snap, reach.Query{Scope: fabrictest.Scope, Source: test.from, Destination: test.to, Protocol: cmp.Or(test.protocol, tcp), Port: 80})
 			for _, c := range r.Because {
 				if c.Code == test.want {
 					return
