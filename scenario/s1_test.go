@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	r53 "github.com/aws/aws-sdk-go-v2/service/route53/types"
 )
 
 // echo keeps an echo server on port 5432.
@@ -65,7 +66,7 @@ func TestS1Groups(t *testing.T) {
 	})
 }
 
-// TestS1Addresses is step 1 of scenario S1, and what steps 2 and 3 rest on: a
+// TestS1Addresses is scenario S1: a
 // group sees public addresses through the gateway, so that a reference to a group
 // matches by the private address and never by the Elastic IP; the public name
 // leads to the one inside and to the other outside.
@@ -123,6 +124,60 @@ func TestS1Addresses(t *testing.T) {
 		}
 		if out, code := w.cli("explain", "internet", name+":5432"); code != 1 || !strings.Contains(out, " > "+ip) || strings.Contains(out, "connect by the public DNS name") {
 			t.Errorf("explain by the public name, from the internet: exit code %d\n%s", code, out)
+		}
+
+		// The same by names of a public zone: an A record is the address for everybody,
+		// a CNAME record on the public name is what that is for who asks.
+		zone, _ := w.publicZone("example.com")
+		byAddress := &r53.ResourceRecordSet{Name: aws.String("db.example.com"), Type: r53.RRTypeA, TTL: aws.Int64(60), ResourceRecords: []r53.ResourceRecord{{Value: &ip}}}
+		w.changed(zone, r53.ChangeActionCreate, byAddress)
+		w.finds("app1", "db.example.com", ip)
+		w.finds("internet", "db.example.com", ip)
+		w.reads("app1", "db.example.com:5432", "")
+		w.reads("internet", "db.example.com:5432", "")
+		if out, code := w.cli("explain", "app1", "db.example.com:5432"); code != 1 || !strings.Contains(out, "came back from the public address "+public) || !strings.Contains(out, "connect by the public DNS name "+name) {
+			t.Errorf("explain by an A record: exit code %d\n%s", code, out)
+		}
+		w.changed(zone, r53.ChangeActionDelete, byAddress)
+		w.upsert(zone, "db.example.com", r53.RRTypeCname, name)
+		w.finds("app1", "db.example.com", *db1.PrivateIpAddress)
+		w.finds("internet", "db.example.com", ip)
+		w.reads("app1", "db.example.com:5432", "db")
+		w.reads("internet", "db.example.com:5432", "")
+		if out, code := w.cli("explain", "app1", "db.example.com:5432"); code != 0 || !strings.Contains(out, *db1.PrivateIpAddress) {
+			t.Errorf("explain by a CNAME record: exit code %d\n%s", code, out)
+		}
+		for _, from := range []string{"app1", "internet"} {
+			if out := strings.Fields(w.says(from, "getent hosts "+ip)); len(out) != 2 || out[1] != name {
+				t.Errorf("from %s, %s is called %q, want %s", from, ip, out, name)
+			}
+		}
+
+		// dig says the same, and what decided.
+		zoneID := strings.TrimPrefix(zone, "/hostedzone/")
+		for _, d := range []struct {
+			args []string
+			code int
+			has  []string
+		}{
+			{[]string{"app1", "db.example.com"}, 0, []string{"NOERROR", "CNAME  " + name, "60  A      " + *db1.PrivateIpAddress, "the hosted zone " + zoneID + " has example.com.", "it goes on with " + name, "has the public address"}},
+			{[]string{vpc, "DB.example.com", "A"}, 0, []string{*db1.PrivateIpAddress}},
+			{[]string{"internet", "db.example.com"}, 0, []string{ip, "com. is delegated to a.gtld-servers.net.", "example.com. is delegated to ns-"}},
+			{[]string{"internet", "db.example.com", "AAAA"}, 1, []string{"NODATA", "compute-1.amazonaws.com."}},
+			{[]string{"internet", "nobody.example.com"}, 1, []string{"NXDOMAIN", "SOA"}},
+			{[]string{"app1", "-x", ip}, 0, []string{"PTR", name}},
+			{[]string{"205.251.201.1", "db.example.com"}, 1, []string{"NODATA", "NS"}}, // a referral of com's name server
+			{[]string{"nowhere", "db.example.com"}, 2, []string{"nowhere"}},
+			{[]string{"app1", "db..example.com"}, 2, []string{"is not a domain name"}},
+			{[]string{"app1", "db.example.com", "AXFR"}, 2, []string{"none of the types"}},
+			{[]string{"app1"}, 2, []string{"there is no name"}},
+		} {
+			out, code := w.cli(append([]string{"dig"}, d.args...)...)
+			for _, want := range d.has {
+				if code != d.code || !strings.Contains(out, want) {
+					t.Errorf("dig %v: exit code %d, want %d and %q in\n%s", d.args, code, d.code, want, out)
+				}
+			}
 		}
 
 		// A rule for app1's public address is what lets it through by the gateway.

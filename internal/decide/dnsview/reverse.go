@@ -2,6 +2,7 @@ package dnsview
 
 import (
 	"net/netip"
+	"strconv"
 
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -70,6 +71,23 @@ func overlaps(v *state.Vpc, block netip.Prefix) bool {
 		}
 	}
 	return false
+}
+
+// PointerName is the name under in-addr.arpa or ip6.arpa that an address has (RFC 1035
+// section 3.5, RFC 3596 section 2.5).
+func PointerName(a netip.Addr) Name {
+	if a = a.Unmap(); a.Is4() {
+		n := inAddrArpa
+		for _, octet := range a.As4() {
+			n = n.below(strconv.Itoa(int(octet)))
+		}
+		return n
+	}
+	n := mustName("ip6.arpa")
+	for _, octet := range a.As16() {
+		n = n.below(string("0123456789abcdef"[octet>>4])).below(string("0123456789abcdef"[octet&15]))
+	}
+	return n
 }
 
 // parseReverse reads a name under in-addr.arpa with one to four octets: the block

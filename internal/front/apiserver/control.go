@@ -38,6 +38,8 @@ type Control interface {
 	AddImages(ctx context.Context, entries json.RawMessage) error
 	// Explain walks a packet.
 	Explain(ctx context.Context, q ExplainQuery) (any, error)
+	// DNS answers a question as a vantage point sees it.
+	DNS(ctx context.Context, q DNSQuery) (any, error)
 	// Hosts lists the outside hosts.
 	Hosts() any
 	// AddHost makes an outside host and returns when it runs.
@@ -68,6 +70,16 @@ type ExplainQuery struct {
 	Source, Destination string // instance id, Name tag, interface id or address
 	Protocol            string // "tcp", "udp", "icmp" or a number
 	Port                int
+}
+
+// DNSQuery is a question at a vantage point: an instance, an interface, a VPC, an
+// outside host, "internet" or the address of a name server.
+type DNSQuery struct {
+	Account, Region string
+	Vantage         string
+	Name            string
+	Type            string // empty: "A"
+	Reverse         string // an address whose name is asked for, instead of Name and Type
 }
 
 // QuotaRequest changes a quota of an account in a Region. Value nil is what it was
@@ -131,6 +143,14 @@ func (s *Server) control() map[string]route {
 			}
 			q.Account, q.Region = cmp.Or(q.Account, s.cfg.Account), cmp.Or(q.Region, s.cfg.Region)
 			return c.Explain(r.Context(), q)
+		}},
+		"dns": {"POST", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+			var q DNSQuery
+			if err := readJSON(r, &q); err != nil {
+				return nil, err
+			}
+			q.Account, q.Region = cmp.Or(q.Account, s.cfg.Account), cmp.Or(q.Region, s.cfg.Region)
+			return c.DNS(r.Context(), q)
 		}},
 		"kernel": {"GET", func(w http.ResponseWriter, _ *http.Request) (any, error) {
 			var text bytes.Buffer

@@ -71,6 +71,8 @@ func (f *fakeControl) Explain(_ context.Context, q ExplainQuery) (any, error) {
 	return map[string]bool{"Reachable": true}, nil
 }
 
+func (f *fakeControl) DNS(_ context.Context, q DNSQuery) (any, error) { return q, nil }
+
 func (f *fakeControl) Hosts() any { return f.hosts }
 
 func (f *fakeControl) Quotas(account, region string) (any, error) {
@@ -154,6 +156,8 @@ func TestControlAnswers(t *testing.T) {
 		{"images", "POST", "images", `[{"ImageId":"ami-1"}]`, 200, "{}"},
 		{"no images", "POST", "images", " ", 400, `"Message":"The request has no list of images."`},
 		{"explain", "POST", "explain", `{"Source":"a","Destination":"b","Port":80}`, 200, `{"Reachable":true}`},
+		{"dns", "POST", "dns", `{"Vantage":"a","Name":"b"}`, 200, `"Account":"000000000000","Region":"us-east-1","Vantage":"a","Name":"b"`},
+		{"dns nothing", "POST", "dns", "", 400, `"Code":"InvalidParameterValue"`},
 		{"explain nothing", "POST", "explain", "", 400, `"Code":"InvalidParameterValue"`},
 		{"explain no JSON", "POST", "explain", "<xml/>", 400, `cannot be read`},
 		{"explain half of it", "POST", "explain", `{"Source":`, 400, `"Code":"RequestTimeout"`},
@@ -179,7 +183,7 @@ func TestControlAnswers(t *testing.T) {
 		{"removing nothing", "POST", "hosts/remove", "", 400, `cannot be read`},
 		{"tunnel without an upgrade", "POST", "tunnel", `{"Host":"web","Port":80}`, 426, `Upgrade: localvpc-tunnel/1`},
 		{"stop", "POST", "stop", "", 200, "{}"},
-		{"an unknown path", "GET", "nothing", "", 404, `There is no /_localvpc/nothing; the paths of /_localvpc/ are changes, exec,`},
+		{"an unknown path", "GET", "nothing", "", 404, `There is no /_localvpc/nothing; the paths of /_localvpc/ are changes, dns, exec,`},
 		{"no path", "GET", "", "", 404, `There is no /_localvpc/`},
 		{"a path below", "GET", "health/x", "", 404, `"Code":"InvalidAction"`},
 		{"a path above", "GET", "../_localvpc/health", "", 404, `"Code":"InvalidAction"`},

@@ -137,6 +137,44 @@ func TestExplainAsks(t *testing.T) {
 	}
 }
 
+// TestDigAsks what it was told to ask, and ends with 1 when there is no answer.
+func TestDigAsks(t *testing.T) {
+	clear(t)
+	var asked dnsRequest
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != "POST" || r.URL.Path != "/_localvpc/dns" {
+			t.Errorf("%s %s", r.Method, r.URL)
+		}
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+			t.Error(err)
+		}
+		n := render.Names{Vantage: asked.Vantage, Name: "b.", Type: "A", Status: "NOERROR"}
+		if asked.Type != "AAAA" {
+			n.Answer = []render.Record{{Name: "b.", TTL: 60, Type: "A", Value: "10.0.0.1"}}
+		}
+		_ = json.NewEncoder(w).Encode(n)
+	}))
+	defer server.Close()
+	for _, test := range []struct {
+		args []string
+		want dnsRequest
+		code int
+	}{
+		{[]string{"a", "b"}, dnsRequest{"", "us-east-1", "a", "b", "", ""}, ExitOK},
+		{[]string{"a", "b", "AAAA", "--region", "eu-west-1"}, dnsRequest{"", "eu-west-1", "a", "b", "AAAA", ""}, ExitNo},
+		{[]string{"a", "-x", "10.0.0.1"}, dnsRequest{"", "us-east-1", "a", "", "", "10.0.0.1"}, ExitOK},
+		{[]string{"a"}, dnsRequest{}, ExitError},
+		{[]string{"a", "b", "-x", "10.0.0.1"}, dnsRequest{}, ExitError},
+		{nil, dnsRequest{}, ExitError},
+	} {
+		asked = dnsRequest{}
+		code, out, errs := run(t, Config{}, append([]string{"--url", server.URL, "dig"}, test.args...)...)
+		if code != test.code || asked != test.want || (errs != "") != (code == ExitError) || (code != ExitError) != strings.HasPrefix(out, "b. A at a: ") {
+			t.Errorf("%v: exit code %d, asked %+v, %q, %q", test.args, code, asked, out, errs)
+		}
+	}
+}
+
 // TestUpPassesItsFlags, and prints its line when told so.
 func TestUpPassesItsFlags(t *testing.T) {
 	clear(t)
