@@ -36,7 +36,7 @@ func (b *bench) nameServers(apex, zone string) (all []*nameServer, missing []str
 		args                   func(config string) []string
 	}{
 		{"NSD", "nsd", "apt-get install nsd", func(host, port string) string {
-			return fmt.Sprintf("server:\n ip-address: %s@%s\n server-count: 1\n username: \"\"\n chroot: \"\"\n pidfile: \"\"\n zonesdir: %q\n zonelistfile: \"%s/list\"\n xfrdfile: \"\"\n xfrdir: %q\nremote-control:\n control-enable: no\nzone:\n name: %s\n zonefile: %s\n",
+			return fmt.Sprintf("server:\n ip-address: %s@%s\n server-count: 1\n rrl-ratelimit: 0\n username: \"\"\n chroot: \"\"\n pidfile: \"\"\n zonesdir: %q\n zonelistfile: \"%s/list\"\n xfrdfile: \"\"\n xfrdir: %q\nremote-control:\n control-enable: no\nzone:\n name: %s\n zonefile: %s\n",
 				host, port, dir, dir, dir, apex, file)
 		}, func(config string) []string { return []string{"-d", "-c", config} }},
 		{"CoreDNS", "coredns", "coredns.io", func(host, port string) string {

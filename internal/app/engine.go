@@ -322,7 +322,7 @@ func (e *engine) api() error {
 	if id.access != nil {
 		e.runner.Access = id.access
 	}
-	names := route53.Config{Now: time.Now, Draw: mathrand.Uint64}
+	names := route53.Config{Now: time.Now, Draw: mathrand.Uint64, ManyZones: string(e.set.Quotas) == quotasOff}
 	if e.health != nil {
 		names.Seen = e.health.Seen
 	}
@@ -365,12 +365,15 @@ func byName(api *proto.API, list []service.Action) map[string]service.Action {
 	return m
 }
 
+// quotasOff is --quotas off, as settings carry it.
+const quotasOff = `"off"`
+
 // quotasOf reads --quotas: nothing, "off", or numbers by name.
 func quotasOf(text json.RawMessage) (map[string]int, error) {
 	if len(text) == 0 || string(text) == "null" {
 		return nil, nil
 	}
-	if string(text) == `"off"` {
+	if string(text) == quotasOff {
 		return quota.Off(), nil
 	}
 	var quotas map[string]int

@@ -33,6 +33,8 @@ type Config struct {
 	// Seen tells when the checker in a Region last looked at a health check; zero when
 	// it is not known. nil: nobody looks.
 	Seen func(check state.Key, region string) time.Time
+	// ManyZones lets an account have any number of hosted zones.
+	ManyZones bool
 }
 
 // Service serves the actions; it has no state of its own.
