@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -95,7 +97,7 @@ func (w *world) up(t *testing.T, args ...string) *world {
 		args = []string{"--ephemeral"}
 	}
 	if w.URL == "" {
-		args = append(args, "--listen", "127.0.0.1:0")
+		args = append(args, "--listen", free(t))
 	} else {
 		args = append(args, "--listen", strings.TrimPrefix(w.URL, "http://"))
 	}
@@ -124,6 +126,21 @@ func (w *world) up(t *testing.T, args ...string) *world {
 	}
 	w.ec2 = w.client("us-east-1", "test")
 	return w
+}
+
+// free is an address that nobody has: of a port that the kernel gives to no
+// connection, so that it is still free when localvpc is started there again.
+func free(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
+	}
+	t.Fatal("no port of 20000 to 31999 is free")
+	return ""
 }
 
 // client is the stock AWS SDK.

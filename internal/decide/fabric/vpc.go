@@ -21,6 +21,7 @@ type VPC struct {
 	// What no packet has to ask where it is not so.
 	Filters  bool // the ACL of any of its subnets filters
 	Gateway  bool // an internet gateway is attached
+	Inward   bool // it has a route table, for what comes in by it
 	Routed   bool // any of its route tables leads elsewhere than to the VPC itself
 	Specific bool // any does so for a part of the VPC
 	Forwards bool // any of its interfaces passes packets on that are not its own
@@ -48,7 +49,10 @@ func LoadVPC(r state.Reader, k state.Key) (VPC, bool) {
 			break
 		}
 	}
-	_, v.Gateway = GatewayOf(r, k.Scope(), k.ID)
+	var gateway string
+	if gateway, v.Gateway = GatewayOf(r, k.Scope(), k.ID); v.Gateway {
+		_, v.Inward = GatewayTableOf(r, k.Scope(), gateway)
+	}
 	for row := range state.RouteTables.By(r, state.ByVpc, k.ID) {
 		if row.Scope() != k.Scope() || !leadsElsewhere(row) {
 			continue

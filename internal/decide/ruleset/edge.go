@@ -37,8 +37,9 @@ func internet(own netip.Addr) []plan.Object {
 	pre := plan.Chain{
 		Netns: Internet, Name: chainPre, Hook: &plan.Hook{Type: "filter", Hook: "prerouting", Priority: -150, Policy: "accept"},
 		Rules: []plan.Rule{
+			plan.Do(plan.Accept, "", plan.Where(plan.IIfGroup, plan.Num(0))), // a VPC's, and lo
 			plan.Do(plan.Accept, "", plan.In(setSource, plan.IIfName, plan.SAddr)),
-			plan.Do(plan.Drop, "", plan.In(setHosts, plan.IIfName)),
+			plan.Do(plan.Drop, ""),
 		},
 	}
 	objects := []plan.Object{
@@ -48,7 +49,6 @@ func internet(own netip.Addr) []plan.Object {
 		plan.IPRule{Netns: Internet, Family: 4, Pref: prefMain, Table: tableMain},
 		plan.IPRule{Netns: Internet, Family: 4, Pref: prefClosed, Table: tableClosed},
 		plan.Set{Netns: Internet, Name: setSource, Types: []plan.DataType{plan.TypeIfname, plan.TypeIPv4}},
-		plan.Set{Netns: Internet, Name: setHosts, Types: []plan.DataType{plan.TypeIfname}},
 		pre,
 		plan.Service{Netns: Internet, Name: "dns", Proto: "udp", Addr: everyAddress},
 		plan.Service{Netns: Internet, Name: "dns", Proto: "tcp", Addr: everyAddress},
@@ -68,9 +68,9 @@ func internet(own netip.Addr) []plan.Object {
 // says which one is meant.
 var everyAddress = netip.AddrPortFrom(netip.IPv4Unspecified(), 53)
 
-// setHosts has the links of outside hosts: they send from their own addresses,
-// as the routers of the VPCs see to for theirs.
-const setHosts = "hosts"
+// groupHost is the group of the links of outside hosts: they send from their own
+// addresses, as the routers of the VPCs see to for theirs.
+const groupHost = 1
 
 // Gateway gives an internet gateway: the link, and what the router asks about it.
 func Gateway(g fabric.Gateway) []plan.Object {
@@ -113,12 +113,11 @@ func public(p fabric.Port) []plan.Object {
 func Outside(h fabric.Host) (policy, wiring []plan.Object) {
 	policy = append(internet(h.Internet),
 		plan.Element{Netns: Internet, Set: setSource, At: []plan.Value{plan.Str(h.Link), plan.IP(h.Addr)}, Cause: h.Name},
-		plan.Element{Netns: Internet, Set: setHosts, At: []plan.Value{plan.Str(h.Link)}, Cause: h.Name},
 	)
 	inside := plan.Netns(h.Space)
 	wiring = []plan.Object{
 		plan.Link{
-			Netns: Internet, Name: h.Link, MAC: h.OuterMAC,
+			Netns: Internet, Name: h.Link, MAC: h.OuterMAC, Group: groupHost,
 			Peer: inside, PeerName: "eth0", PeerMAC: h.MAC, MTU: internetMTU,
 		},
 		plan.Addr{Netns: inside, Link: "eth0", Prefix: host(h.Addr)},

@@ -167,6 +167,9 @@ func source(v fabric.VPC) spelling {
 	gateway := plan.Where(plan.IIfGroup, plan.Num(groupGateway))
 	pre := plan.Chain{Name: chainPre, Hook: &plan.Hook{Type: "filter", Hook: "prerouting", Priority: -150, Policy: "accept"}}
 	out := spelling{}
+	if v.Gateway { // one comparison, where the look-ups below find nothing for its packets
+		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainFromGateway), "", gateway))
+	}
 	if v.Specific {
 		near := plan.In(setOnLink, plan.IIfGroup, plan.DAddr)
 		pre.Rules = append(pre.Rules, plan.Do(plan.Accept, "", own, near))
@@ -176,11 +179,14 @@ func source(v fabric.VPC) spelling {
 	}
 	pre.Rules = append(pre.Rules, mark(own))
 	if v.Gateway {
-		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainFromGateway), "", gateway))
-		from := plan.Chain{Name: chainFromGateway, Rules: []plan.Rule{
-			{Match: []plan.Match{plan.In(setBlocks, plan.SAddr)}, Counter: true, Verdict: &plan.Drop},
-		}}
-		if v.Routed {
+		from := plan.Chain{Name: chainFromGateway}
+		if !v.Inward { // what goes on was asked when it began
+			from.Rules = append(from.Rules, plan.Do(plan.Accept, "", plan.Where(plan.CTState, plan.Str("established"), plan.Str("related"))))
+		}
+		from.Rules = append(from.Rules, plan.Rule{
+			Match: []plan.Match{plan.In(setBlocks, plan.SAddr)}, Counter: true, Verdict: &plan.Drop,
+		})
+		if v.Inward {
 			from.Rules = append(from.Rules, mark())
 		}
 		from.Rules = append(from.Rules, plan.Do(plan.Accept, ""))

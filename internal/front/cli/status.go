@@ -135,6 +135,9 @@ func (e *env) gone(ctx context.Context) error {
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			return nil
 		}
+		if errors.Is(err, syscall.ECONNRESET) {
+			continue // it ended while the connection was in its queue
+		}
 		if err != nil {
 			return fmt.Errorf("waiting for %s to end: %w", u.Host, err)
 		}
