@@ -13,6 +13,7 @@ import (
 type host struct {
 	name Name
 	addr netip.Addr
+	text string // the name as it is printed, where it is printed often; else ""
 }
 
 // Who serves the zones of the public tree that nobody has in Route 53: the root,
@@ -31,7 +32,7 @@ func inBlock(third byte, names ...string) []host {
 		a := publicip.NameServers.Addr().As4()
 		a[2] += third
 		a[3] = byte(i + 1)
-		hosts[i] = host{mustName(n), netip.AddrFrom4(a)}
+		hosts[i] = host{name: mustName(n), addr: netip.AddrFrom4(a)}
 	}
 	return hosts
 }
@@ -39,7 +40,7 @@ func inBlock(third byte, names ...string) []host {
 func rootServers() []host {
 	hosts := make([]host, len(publicip.RootServers))
 	for i, a := range publicip.RootServers {
-		hosts[i] = host{rootDomain.below(string(rune('a' + i))), a}
+		hosts[i] = host{name: rootDomain.below(string(rune('a' + i))), addr: a}
 	}
 	return hosts
 }
@@ -120,7 +121,7 @@ func zoneServers(z *state.HostedZone) []host {
 	for _, s := range z.NameServers {
 		if n, err := ParseName(s); err == nil {
 			a, _ := hostAddr(n)
-			hosts = append(hosts, host{n, a})
+			hosts = append(hosts, host{name: n, addr: a})
 		}
 	}
 	return hosts

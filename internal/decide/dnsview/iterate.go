@@ -30,6 +30,7 @@ func (v *View) iterate(q Question) Answer {
 	}
 	zone, hosts := Root, rootHosts[:1]
 	start := len(a.Because)
+	a.Because = append(make([]Cause, 0, 8), a.Because...) // as many as most answers have
 	if c, ok := v.cuts.above(q); ok {
 		zone, hosts = c.zone, c.hosts
 		a.Because = append(a.Because, c.because...)
@@ -51,6 +52,9 @@ func (v *View) iterate(q Question) Answer {
 		zone, hosts = next, delegated(ans)
 		// What a hosted zone delegates to is in an order that was drawn.
 		if made = made && ans.Because[0].Decider == PublicTree; made {
+			for i := range hosts {
+				hosts[i].text = hosts[i].name.String()
+			}
 			v.cuts.put(cut{zone, hosts, slices.Clone(a.Because[start:])})
 		}
 	}
@@ -98,7 +102,10 @@ func (v *View) askOne(a *Answer, zone Name, hosts []host, q Question) (Answer, b
 			h.addr = v.addrOf(h.name, q)
 		}
 		server, ok := ServerAt(v.r, h.addr)
-		cause := Cause{Decider: Delegation, Domain: zone, ID: h.name.String(), Addr: h.addr}
+		cause := Cause{Decider: Delegation, Domain: zone, ID: h.text, Addr: h.addr}
+		if h.text == "" {
+			cause.ID = h.name.String()
+		}
 		if !ok {
 			cause.Decider = OtherServer
 			a.Because = append(a.Because, cause)
@@ -125,7 +132,7 @@ func (v *View) askOne(a *Answer, zone Name, hosts []host, q Question) (Answer, b
 // is what routing goes by, and in a VPC public names have the TTL that they have
 // there.
 func (v *View) through(server *View, q Question) Answer {
-	server.vpc = v.vpc
+	server.vpc, server.brief = v.vpc, true
 	return server.serve(q)
 }
 

@@ -63,7 +63,7 @@ func (v *View) serveZone(name string, q Question) Answer {
 	if z == nil {
 		return v.refuse(q)
 	}
-	return publicAnswer(v.r, hosted{z, q.Name.last(z.Reversed)}, q, func() Place { return v.place(q.Client) }, true)
+	return publicAnswer(v.r, hosted{z, q.Name.last(z.Reversed)}, q, func() Place { return v.place(q.Client) }, !v.brief)
 }
 
 // zoneAt finds the narrowest zone of a name server that a name is in.

@@ -17,8 +17,9 @@ type View struct {
 	zones  bool // private hosted zones answer
 	// at is the address of the name server whose answers these are; the zero one
 	// of a resolver.
-	at   netip.Addr
-	cuts cuts
+	at    netip.Addr
+	brief bool // a resolver asks, which has no use for what a name server adds
+	cuts  cuts
 }
 
 // zone decides about all names in its domain for which there is no narrower one.
