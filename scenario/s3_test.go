@@ -52,7 +52,7 @@ func stageNames(t *testing.T, w *world, policy string, zones ...string) *names {
 	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 	for _, args := range [][]string{
 		{"create-role", "--role-name", "dyndns", "--assume-role-policy-document", trust},
-		{"put-role-policy", "--role-name", "dyndns", "--policy-name", "names", "--policy-document", strings.ReplaceAll(policy, "ZONE", s.zones["ec2.example.com"])},
+		{"put-role-policy", "--role-name", "dyndns", "--policy-name", "names", "--policy-document", strings.NewReplacer("ZONEID", s.zones["ec2.example.com"], "ZONE", s.zones["ec2.example.com"]).Replace(policy)},
 		{"create-instance-profile", "--instance-profile-name", "dyndns"},
 		{"add-role-to-instance-profile", "--instance-profile-name", "dyndns", "--role-name", "dyndns"},
 	} {
@@ -261,4 +261,35 @@ func TestS3Boto3(t *testing.T) {
 	own := s.named("own", "own.ec2.example.com", "#!/bin/sh\ncat > /usr/local/bin/dyndns.py <<'END'\n"+string(text)+"END\nprintf '#!/bin/sh\\npython3 /usr/local/bin/dyndns.py\\n' > /etc/rc.local\nchmod +x /etc/rc.local\n/etc/rc.local\n")
 	s.console("own", "setting own.ec2.example.com to "+*own.PublicIpAddress+"\n")
 	s.finds("own.ec2.example.com", *own.PublicIpAddress)
+}
+
+// TestS3LeastPrivilege: with the policy that docs/dynamic-dns.md shows, an instance
+// changes its own name and nothing else, and what is no key of ours opens nothing
+// from inside.
+func TestS3LeastPrivilege(t *testing.T) {
+	have(t, "aws")
+	have(t, "getent")
+	needPackets(t)
+	text, err := os.ReadFile("../docs/dynamic-dns.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, policy, _ := strings.Cut(string(text), "```json\n")
+	policy, _, _ = strings.Cut(policy, "```")
+	w := (&world{uid: os.Getuid()}).up(t)
+	s := stageNames(t, w, policy, "ec2.example.com")
+	const name = "webdev1.ec2.example.com"
+	one := s.named("one", name, "")
+	s.does("one", "setting "+name+" to "+*one.PublicIpAddress, "--own", "--wait")
+	s.finds(name, *one.PublicIpAddress)
+	for _, args := range [][]string{{"--name", "other.ec2.example.com"}, {"--cname", "--name", "www." + name}, {"--own", "--name", "other.ec2.example.com"}} {
+		s.refuses("one", "AccessDenied: User: arn:aws:sts::000000000000:assumed-role/dyndns/"+*one.InstanceId+" is not authorized to perform: route53:ChangeResourceRecordSets", args...)
+	}
+	for _, env := range []string{"AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test", "AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=test"} {
+		if out, code := w.in("one", env+" ec2-dyndns"); code == 0 || !strings.Contains(out, "InvalidClientTokenId") {
+			t.Errorf("%s: exit code %d, %s", env, code, out)
+		}
+	}
+	s.does("one", "removing "+name, "--own", "--remove")
+	s.finds(name, "")
 }
