@@ -21,7 +21,7 @@ func (z *zones) at(addr netip.Addr, ask string) Answer {
 
 // delegation is a store with a public zone, a zone below it that it delegates to,
 // and one whose parent is not here.
-func delegation(t *testing.T) *zones {
+func delegation(t testing.TB) *zones {
 	z := newZones(t)
 	z.zone("Z7", "example.com", nil,
 		"www 60 A 192.0.2.1|192.0.2.2",
