@@ -1,8 +1,15 @@
 package scenario
 
 import (
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -133,4 +140,44 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("switched off: %s", s)
 		}
 	})
+}
+
+// TestIdentityDocument: the signatures that an instance reads are verified with the
+// certificate that localvpc publishes.
+func TestIdentityDocument(t *testing.T) {
+	have(t, "curl")
+	needPackets(t)
+	w := (&world{uid: os.Getuid()}).up(t)
+	_, subnet := w.vpc(w.ec2, "10.0.0.0/16", "10.0.1.0/24")
+	w.start("one", subnet, nil)
+	_, document := w.metadata("one", "dynamic/instance-identity/document")
+	_, signature := w.metadata("one", "dynamic/instance-identity/signature")
+	_, signed := w.metadata("one", "dynamic/instance-identity/rsa2048")
+	answer := must(http.Get(w.URL + "/_localvpc/certificate"))(t)
+	defer answer.Body.Close()
+	text := must(io.ReadAll(answer.Body))(t)
+	block, _ := pem.Decode(text)
+	if block == nil {
+		t.Fatalf("the certificate is %s %q", answer.Status, text)
+	}
+	certificate := must(x509.ParseCertificate(block.Bytes))(t)
+	raw := must(base64.StdEncoding.DecodeString(strings.Join(strings.Fields(signature), "")))(t)
+	if err := certificate.CheckSignature(x509.SHA256WithRSA, []byte(document), raw); err != nil {
+		t.Errorf("the signature of %s: %v", document, err)
+	}
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not installed")
+	}
+	dir := t.TempDir()
+	for name, content := range map[string]string{"certificate": string(text), "rsa2048": "-----BEGIN PKCS7-----\n" + signed + "\n-----END PKCS7-----\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(openssl, "smime", "-verify", "-in", "rsa2048", "-inform", "PEM", "-certfile", "certificate", "-noverify")
+	cmd.Dir = dir
+	if out, err := cmd.Output(); err != nil || string(out) != document {
+		t.Errorf("openssl: %v, %q", err, out)
+	}
 }

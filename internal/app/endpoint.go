@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/node/authority"
 	"github.com/localvpc/localvpc/internal/node/listen"
 	"github.com/localvpc/localvpc/internal/state"
@@ -30,6 +31,14 @@ func (e *engine) endpoints(dir string) (handlers map[string]listen.Handler, trus
 		return nil, nil, err
 	}
 	return map[string]listen.Handler{"api": awsEndpoint{e, nil}, "api-tls": awsEndpoint{e, secure}}, ca.PEM(), nil
+}
+
+// Certificate implements apiserver.Control.
+func (e *engine) Certificate() ([]byte, error) {
+	if e.notary == nil {
+		return nil, awserr.New("UnsupportedOperation", "There is no certificate: localvpc runs with --no-packets.")
+	}
+	return e.notary.Certificate()
 }
 
 func (p awsEndpoint) ServePacket(c *net.UDPConn, _ state.Key) error {

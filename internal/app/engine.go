@@ -36,6 +36,7 @@ import (
 	"github.com/localvpc/localvpc/internal/decide/ruleset"
 	"github.com/localvpc/localvpc/internal/front/apiserver"
 	"github.com/localvpc/localvpc/internal/front/cli"
+	"github.com/localvpc/localvpc/internal/node/authority"
 	"github.com/localvpc/localvpc/internal/node/dnsserver"
 	"github.com/localvpc/localvpc/internal/node/guests"
 	"github.com/localvpc/localvpc/internal/node/health"
@@ -73,6 +74,7 @@ type engine struct {
 	services []apiserver.Service
 	inside   *world.Inside // nil without packets
 
+	notary *authority.Notary
 	kernel *kernel.Kernel
 	guests *guests.Guests
 	nodes  *reconcile.Reconciler
@@ -250,6 +252,7 @@ func (e *engine) packets() error {
 	} else {
 		bounds = limits{l}
 	}
+	e.notary = authority.NewNotary(e.keep(), time.Now)
 	handlers, trust, err := e.endpoints(e.keep())
 	if err != nil {
 		return err
@@ -263,7 +266,7 @@ func (e *engine) packets() error {
 		return err
 	}
 	handlers["dns"] = e.resolver
-	handlers["metadata"] = metadata{imds.New(imds.Config{Snapshot: e.store.Snapshot, Now: time.Now, Secret: secret, Seal: e.identity.seal})}
+	handlers["metadata"] = metadata{imds.New(imds.Config{Snapshot: e.store.Snapshot, Now: time.Now, Secret: secret, Seal: e.identity.seal, Notary: e.notary})}
 	services := listen.New(listen.Config{
 		In: e.kernel.In, Handlers: handlers, Vpc: e.vpcOf, Keeper: e.inside, Log: e.log,
 	}, e.inside.Stored)

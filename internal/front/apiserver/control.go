@@ -59,6 +59,8 @@ type Control interface {
 	Changes(ctx context.Context, after uint64, fn func(any) error) error
 	// Kernel writes the state of the kernel, read back, as canonical text.
 	Kernel(w io.Writer) error
+	// Certificate is the PEM that instances' identity documents are verified with.
+	Certificate() ([]byte, error)
 	// Stop ends the program after the answer.
 	Stop()
 }
@@ -151,6 +153,16 @@ func (s *Server) control() map[string]route {
 			}
 			q.Account, q.Region = cmp.Or(q.Account, s.cfg.Account), cmp.Or(q.Region, s.cfg.Region)
 			return c.DNS(r.Context(), q)
+		}},
+		"certificate": {"GET", func(w http.ResponseWriter, _ *http.Request) (any, error) {
+			text, err := c.Certificate()
+			if err != nil {
+				return nil, err
+			}
+			w.Header().Set("Content-Type", "application/x-pem-file")
+			s.bound(w)
+			_, _ = w.Write(text) // the caller may have gone
+			return nil, nil
 		}},
 		"kernel": {"GET", func(w http.ResponseWriter, _ *http.Request) (any, error) {
 			var text bytes.Buffer

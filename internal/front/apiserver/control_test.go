@@ -129,6 +129,8 @@ func (f *fakeControl) Changes(ctx context.Context, after uint64, fn func(any) er
 	return f.wait(ctx)
 }
 
+func (f *fakeControl) Certificate() ([]byte, error) { return []byte("-----BEGIN"), nil }
+
 func (f *fakeControl) Kernel(w io.Writer) error {
 	if f.fail != nil {
 		fmt.Fprint(w, "half")
@@ -183,7 +185,7 @@ func TestControlAnswers(t *testing.T) {
 		{"removing nothing", "POST", "hosts/remove", "", 400, `cannot be read`},
 		{"tunnel without an upgrade", "POST", "tunnel", `{"Host":"web","Port":80}`, 426, `Upgrade: localvpc-tunnel/1`},
 		{"stop", "POST", "stop", "", 200, "{}"},
-		{"an unknown path", "GET", "nothing", "", 404, `There is no /_localvpc/nothing; the paths of /_localvpc/ are changes, dns, exec,`},
+		{"an unknown path", "GET", "nothing", "", 404, `There is no /_localvpc/nothing; the paths of /_localvpc/ are certificate, changes, dns, exec,`},
 		{"no path", "GET", "", "", 404, `There is no /_localvpc/`},
 		{"a path below", "GET", "health/x", "", 404, `"Code":"InvalidAction"`},
 		{"a path above", "GET", "../_localvpc/health", "", 404, `"Code":"InvalidAction"`},

@@ -7,10 +7,29 @@ import (
 	"time"
 )
 
-// dynamic is the tree under dynamic. The signatures of the identity document
-// (pkcs7, rsa2048, signature) come with the certificate that they need.
+// Notary signs identity documents.
+type Notary interface {
+	PKCS7(document string) (string, error)
+	Signature(document string) (string, error)
+}
+
+// dynamic is the tree under dynamic. pkcs7 and rsa2048 are the same here: there is
+// one key for both.
 var dynamic = directory{
-	of("instance-identity", always("document", document)),
+	of("instance-identity", always("document", document),
+		signed("pkcs7", Notary.PKCS7), signed("rsa2048", Notary.PKCS7), signed("signature", Notary.Signature)),
+}
+
+// signed is an entry with a signature of the document; without a notary, or when
+// that fails, it is not there.
+func signed(name string, sign func(Notary, string) (string, error)) entry {
+	return entry{name: name, text: func(s *subject) (string, bool) {
+		if s.notary == nil {
+			return "", false
+		}
+		text, err := sign(s.notary, document(s))
+		return text, err == nil
+	}}
 }
 
 // document is the instance identity document (EC2 User Guide, "Instance identity

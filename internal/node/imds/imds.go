@@ -45,6 +45,8 @@ type Config struct {
 	Secret [32]byte
 	// Seal makes the credentials of instances' roles.
 	Seal session.Seal
+	// Notary signs identity documents; nil: nobody does.
+	Notary Notary
 }
 
 // Server answers on any number of listeners.
@@ -140,7 +142,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !s.admit(w, r, instance) {
 		return
 	}
-	found, ok := root.find(path, &subject{snap: asker.Snapshot, instance: instance, now: s.cfg.Now(), seal: s.cfg.Seal, library: &s.library})
+	found, ok := root.find(path, &subject{snap: asker.Snapshot, instance: instance, now: s.cfg.Now(), seal: s.cfg.Seal, library: &s.library, notary: s.cfg.Notary})
 	if !ok {
 		refuse(w, http.StatusNotFound)
 		return

@@ -15,6 +15,7 @@ type subject struct {
 	instance *state.Instance
 	now      time.Time
 	seal     session.Seal // of role credentials
+	notary   Notary       // of identity documents; nil: they are not signed
 	library  *authz.Library
 }
 
