@@ -112,8 +112,14 @@ func Set(tx *state.Tx, pool []netip.Prefix) {
 }
 
 // Router is the address of the simulated internet itself: the first one of the
-// pool. From it what the host sends by proxy and forward comes.
-func Router(r state.Reader) netip.Addr { return Pool(r)[0].Addr().Next() }
+// pool that is no name server's. From it what the host sends by proxy and forward comes.
+func Router(r state.Reader) netip.Addr {
+	a := Pool(r)[0].Addr().Next()
+	for IsReserved(a) {
+		a = a.Next()
+	}
+	return a
+}
 
 // Contains says whether an address is of the pool.
 func Contains(r state.Reader, a netip.Addr) bool {

@@ -38,6 +38,15 @@ func TestReserved(t *testing.T) {
 	if pool, err := Parse("198.41.0.0/29"); err != nil || len(pool) != 1 {
 		t.Errorf("%v %v", pool, err)
 	}
+	if _, err := s.Write(t.Context(), func(tx *state.Tx) error {
+		Set(tx, []netip.Prefix{netip.MustParsePrefix("193.0.14.128/29")}) // .129 is a root server's
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if a := Router(s.Snapshot()); a != netip.MustParseAddr("193.0.14.130") {
+		t.Errorf("the internet's own address is %s", a)
+	}
 	for _, p := range Default {
 		for _, r := range Reserved() {
 			if p.Overlaps(r) {
