@@ -97,6 +97,23 @@ func TestDelegation(t *testing.T) {
 		w.iterates(proxy, "webdev1.ec2.example.com.", "54.123.123.123", 3)
 		w.iterates(proxy, "www.far.example.org.", "54.123.123.124", 2)
 
+		// From inside a VPC, through its gateway, a name server of the zone answers for
+		// the zone and for nothing else; over both transports.
+		kept := w.says("one", "cat /etc/resolv.conf")
+		for _, server := range servers {
+			var n int
+			if _, err := fmt.Sscanf(server, "ns-%d.", &n); err != nil {
+				t.Fatalf("%s: %v", server, err)
+			}
+			w.says("one", fmt.Sprintf("echo nameserver 205.251.%d.%d >/etc/resolv.conf", 192+n>>8, n&255))
+			w.finds("one", "webdev1.ec2.example.com", "54.123.123.123")
+			if out, code := w.in("one", overTCP+"getent hosts webdev1.ec2.example.com"); code != 0 || !strings.HasPrefix(out, "54.123.123.123 ") {
+				t.Errorf("%s over TCP: exit code %d, %q", server, code, out)
+			}
+			w.finds("one", "www.far.example.org", "")
+		}
+		w.says("one", "echo '"+kept+"' >/etc/resolv.conf")
+
 		// A change is answered at once.
 		w.upsert(child, "webdev1.ec2.example.com", r53.RRTypeA, "54.123.123.125")
 		everywhere("webdev1.ec2.example.com", "54.123.123.125")
