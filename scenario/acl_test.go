@@ -281,7 +281,7 @@ func TestTerraformAcls(t *testing.T) {
 	if len(mirrors) == 0 {
 		t.Skip("there is no folder with the AWS provider for terraform")
 	}
-	w := (&world{uid: os.Getuid()}).up(t)
+	w := (&world{uid: os.Getuid()}).up(t, "--ephemeral", "--no-default-vpc")
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"main.tf":      terraformAcls,
