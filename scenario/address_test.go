@@ -203,7 +203,9 @@ func TestAddressesOutlive(t *testing.T) {
 		allocation, ip := w.elastic(c)
 		must(c.AssociateAddress(tctx(t), &ec2.AssociateAddressInput{AllocationId: &allocation, InstanceId: i.InstanceId}))(t)
 		w.reads("internet", ip, "web")
+		inside := watch(t, descendants(w.holder()))
 		w.stop(syscall.SIGKILL)
+		inside.ended(t) // until then the listener is theirs
 		w.up(t, "--data", w.dir)
 		if got := aws.ToString(w.running(w.ec2, *i.InstanceId).PublicIpAddress); got != ip {
 			t.Errorf("the instance has %q after a restart, want %s", got, ip)
