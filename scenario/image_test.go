@@ -152,6 +152,7 @@ func TestRegisterImage(t *testing.T) {
 			filepath.Join(dir, "srv", "file"): "is not a directory",
 			filepath.Join(dir, "srv"):         "no root file system",
 			"relative/path":                   "absolute path",
+			"/":                               "own root",
 		} {
 			_, err := w.ec2.RegisterImage(tctx(t), &ec2.RegisterImageInput{Name: aws.String("none"), ImageLocation: &location})
 			if code(err) != "InvalidParameterValue" || !strings.Contains(err.Error(), want) {

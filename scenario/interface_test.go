@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,6 +29,22 @@ func port(n int32) []types.IpPermission {
 func (w *world) eni(id string) types.NetworkInterface {
 	w.t.Helper()
 	return must(w.ec2.DescribeNetworkInterfaces(tctx(w.t), &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{id}}))(w.t).NetworkInterfaces[0]
+}
+
+// spare is an address of a subnet, whose addresses begin so, that nobody has.
+func (w *world) spare(subnet, prefix string) string {
+	w.t.Helper()
+	taken := map[string]bool{}
+	for _, n := range must(w.ec2.DescribeNetworkInterfaces(tctx(w.t), &ec2.DescribeNetworkInterfacesInput{}))(w.t).NetworkInterfaces {
+		for _, a := range n.PrivateIpAddresses {
+			taken[*n.SubnetId+*a.PrivateIpAddress] = true
+		}
+	}
+	last := 70
+	for taken[subnet+prefix+strconv.Itoa(last)] {
+		last++
+	}
+	return prefix + strconv.Itoa(last)
 }
 
 func (w *world) attach(eni, instance string) string {
@@ -128,17 +145,18 @@ func TestS5Interfaces(t *testing.T) {
 		w.refusesInterfaces(t, vpc, subnet, web, other, *second)
 
 		// Secondary addresses: there when the call has returned, and gone.
-		assign := &ec2.AssignPrivateIpAddressesInput{NetworkInterfaceId: &eni, PrivateIpAddresses: []string{"10.0.1.77"}}
+		spare := w.spare(subnet, "10.0.1.")
+		assign := &ec2.AssignPrivateIpAddressesInput{NetworkInterfaceId: &eni, PrivateIpAddresses: []string{spare}}
 		must(c.AssignPrivateIpAddresses(tctx(t), assign))(t)
-		w.reads("client", "10.0.1.77", "web")
-		must(c.UnassignPrivateIpAddresses(tctx(t), &ec2.UnassignPrivateIpAddressesInput{NetworkInterfaceId: &eni, PrivateIpAddresses: []string{"10.0.1.77"}}))(t)
-		w.reads("client", "10.0.1.77", "")
+		w.reads("client", spare, "web")
+		must(c.UnassignPrivateIpAddresses(tctx(t), &ec2.UnassignPrivateIpAddressesInput{NetworkInterfaceId: &eni, PrivateIpAddresses: []string{spare}}))(t)
+		w.reads("client", spare, "")
 		w.reads("client", addr, "web")
 		must(c.AssignPrivateIpAddresses(tctx(t), assign))(t)
-		w.reads("client", "10.0.1.77", "web")
+		w.reads("client", spare, "web")
 		must(c.AssignPrivateIpAddresses(tctx(t), &ec2.AssignPrivateIpAddressesInput{
-			NetworkInterfaceId: other.NetworkInterfaces[0].NetworkInterfaceId, PrivateIpAddresses: []string{"10.0.1.77"}, AllowReassignment: aws.Bool(true)}))(t)
-		w.reads("client", "10.0.1.77", "other")
+			NetworkInterfaceId: other.NetworkInterfaces[0].NetworkInterfaceId, PrivateIpAddresses: []string{spare}, AllowReassignment: aws.Bool(true)}))(t)
+		w.reads("client", spare, "other")
 		if n := w.eni(eni); len(n.PrivateIpAddresses) != 1 {
 			t.Errorf("still there: %+v", n.PrivateIpAddresses)
 		}
@@ -164,7 +182,7 @@ func TestS5Interfaces(t *testing.T) {
 		}
 		must(c.RevokeSecurityGroupIngress(tctx(t), &ec2.RevokeSecurityGroupIngressInput{GroupId: &sg2, IpPermissions: port(80)}))(t)
 		w.reads("client", addr, "")
-		w.reads("client", "10.0.1.77", "other")
+		w.reads("client", spare, "other")
 		must(c.AuthorizeSecurityGroupIngress(tctx(t), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &sg2, IpPermissions: port(80)}))(t)
 
 		before := w.kernel()

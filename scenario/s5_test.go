@@ -48,7 +48,8 @@ func TestS5ElasticIPs(t *testing.T) {
 
 		// One Elastic IP for each private address; an instance with several
 		// interfaces does not say which one is meant.
-		must(c.AssignPrivateIpAddresses(tctx(t), &ec2.AssignPrivateIpAddressesInput{NetworkInterfaceId: &eni, PrivateIpAddresses: []string{"10.0.1.77"}}))(t)
+		spare := w.spare(subnet, "10.0.1.")
+		must(c.AssignPrivateIpAddresses(tctx(t), &ec2.AssignPrivateIpAddressesInput{NetworkInterfaceId: &eni, PrivateIpAddresses: []string{spare}}))(t)
 		alloc3, ip3 := w.elastic(c)
 		onSecond := &ec2.AssociateAddressInput{AllocationId: &alloc3, NetworkInterfaceId: &eni}
 		if _, err := c.AssociateAddress(tctx(t), &ec2.AssociateAddressInput{AllocationId: &alloc3, InstanceId: web.InstanceId}); code(err) != "InvalidInstanceID" {
@@ -57,7 +58,7 @@ func TestS5ElasticIPs(t *testing.T) {
 		if _, err := c.AssociateAddress(tctx(t), onSecond); code(err) != "Resource.AlreadyAssociated" {
 			t.Errorf("on a private address that has one: %v", err)
 		}
-		onSecond.PrivateIpAddress = aws.String("10.0.1.77")
+		onSecond.PrivateIpAddress = &spare
 		must(c.AssociateAddress(tctx(t), onSecond))(t)
 		w.reads("internet", ip3, "web")
 		w.reads("internet", ip2, "web")

@@ -405,7 +405,10 @@ func imageDir(path string) error {
 		return fmt.Errorf("%s is not a directory", path)
 	}
 	// Whoever reaches the API may boot from it and read it: somebody's files are
-	// no image, a root file system is.
+	// no image, a root file system is; but not the machine's own.
+	if own, err := os.Stat("/"); err == nil && os.SameFile(info, own) {
+		return fmt.Errorf("%s is this machine's own root: the catalogue's images show what of it may be seen", path)
+	}
 	for _, part := range []string{"bin", "usr", "sbin"} {
 		if info, err := os.Stat(filepath.Join(path, part)); err == nil && info.IsDir() {
 			return nil

@@ -46,6 +46,10 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, svc.API, id, action, proto.InvalidAction(awserr.Clip(action)))
 		return
 	}
+	if isOutside(r) && homebound[action] {
+		s.fail(w, svc.API, id, action, awserr.New("UnsupportedOperation", "%s names files of the machine that localvpc runs on: call it from there.", action))
+		return
+	}
 	caller, err := s.caller(svc, cred, r, req.Body)
 	if err != nil {
 		s.fail(w, svc.API, id, action, err)

@@ -29,4 +29,8 @@ func (s *Server) serveOutside(w http.ResponseWriter, r *http.Request) {
 	s.serveAWS(w, r.WithContext(context.WithValue(r.Context(), outsideKey{}, true)))
 }
 
+// homebound are actions about files of the machine, which nobody in an instance has
+// any business with, whatever role it has.
+var homebound = map[string]bool{"RegisterImage": true}
+
 func isOutside(r *http.Request) bool { return r.Context().Value(outsideKey{}) != nil }
