@@ -457,7 +457,7 @@ func (k *holder) end(why error) {
 		}
 		slices.Sort(paths)
 		for _, path := range paths {
-			if err := removeTree(path); err != nil && k.log != nil {
+			if err := removeSoon(path); err != nil && k.log != nil {
 				k.log.printf("%v", err)
 			}
 		}

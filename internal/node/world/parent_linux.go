@@ -147,7 +147,7 @@ func (w *World) keep(started chan<- error) {
 	unix.Close(w.sock)
 	w.sock = -1
 	for _, path := range w.owned {
-		_ = removeTree(path) // gone already, unless the holder was killed
+		_ = removeSoon(path) // gone already, unless the holder was killed
 	}
 	w.end = w.verdict(err)
 	w.mu.Unlock()

@@ -1,10 +1,15 @@
 package world
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,6 +87,42 @@ func (s *store) names() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// removeSoon is removeTree for control groups whose last processes are still on their
+// way out: it waits for those that are in them, for a while.
+func removeSoon(path string) error {
+	for deadline := time.Now().Add(leaveTime); ; {
+		err := removeTree(path)
+		left := time.Until(deadline)
+		if !errors.Is(err, unix.EBUSY) || left <= 0 {
+			return err
+		}
+		for _, pid := range membersOf(path) {
+			if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+				_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
+				unix.Close(fd)
+			}
+		}
+		runtime.Gosched() // nothing tells when the kernel is done with the last one
+	}
+}
+
+// membersOf lists the processes in a control group and those below it.
+func membersOf(path string) (pids []int) {
+	entries, _ := os.ReadDir(path)
+	for _, e := range entries {
+		if e.IsDir() {
+			pids = append(pids, membersOf(filepath.Join(path, e.Name()))...)
+		}
+	}
+	text, _ := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+	for word := range strings.FieldsSeq(string(text)) {
+		if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // removeTree removes a tree of empty directories and what the kernel shows in
