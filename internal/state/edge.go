@@ -41,17 +41,16 @@ var Addresses = &Table[Address]{name: "address", indexes: []index[Address]{
 // NatGateway translates the sources of a subnet's packets to its own addresses.
 type NatGateway struct {
 	Meta
-	VpcID        string
-	SubnetID     string
-	Public       bool   // connectivity type "public"; otherwise "private"
-	State        string // "pending", "available", "failed", "deleting", "deleted"
-	FailureCode  string `json:",omitempty"`
-	FailureText  string `json:",omitempty"`
-	InterfaceID  string
-	Addresses    []NatGatewayAddress // the primary one first
-	ClientToken  string              `json:",omitempty"`
-	DeletedAt    time.Time           `json:",omitzero"` // when it was deleted or has failed
-	ProvidedTags bool                `json:",omitempty"`
+	VpcID       string
+	SubnetID    string
+	Public      bool   // connectivity type "public"; otherwise "private"
+	State       string // "pending", "available", "failed", "deleting", "deleted"
+	FailureCode string `json:",omitempty"`
+	FailureText string `json:",omitempty"`
+	InterfaceID string
+	Addresses   []NatGatewayAddress // the primary one first
+	ClientToken string              `json:",omitempty"`
+	DeletedAt   time.Time           `json:",omitzero"` // when it was deleted or has failed
 }
 
 // NatGatewayAddress is one address of a NAT gateway. Those that packets leave

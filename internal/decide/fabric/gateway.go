@@ -30,7 +30,7 @@ func LoadGateway(r state.Reader, k state.Key) (Gateway, bool) {
 	if !ok || row.VpcID == "" || !hasVPC(r, k.Scope(), row.VpcID) {
 		return Gateway{}, false
 	}
-	g := Gateway{Key: k, VPC: row.VpcID, Link: linkName("v", row.VpcID), Internet: publicip.Router(r)}
+	g := Gateway{Key: k, VPC: row.VpcID, Link: outerLink(row.VpcID), Internet: publicip.Router(r)}
 	g.MAC, g.OuterMAC = macOf("igw "+k.ID), macOf("internet "+k.ID)
 	if t, ok := GatewayTableOf(r, k.Scope(), k.ID); ok && t.VPC == row.VpcID {
 		g.Table, g.TableName = t.Number, t.Key.ID
@@ -79,19 +79,23 @@ func LoadHost(r state.Reader, k state.Key) (Host, bool) {
 		return Host{}, false
 	}
 	return Host{
-		Name: k.ID, Space: HostSpace(k.ID), Addr: row.Addr, Link: linkName("h", "host "+k.ID),
+		Name: k.ID, Space: HostSpace(k.ID), Addr: row.Addr, Link: hostLink(k.ID),
 		MAC: row.MAC, OuterMAC: RouterMAC(row.MAC), Internet: publicip.Router(r),
 	}, true
 }
 
-// linkName makes a link's name of a letter and a name of any length; of an AWS id
-// the last digits, which differ anyway.
-func linkName(letter, name string) string {
-	if _, digits, ok := strings.Cut(name, "-"); ok && len(digits) >= 17 && letter == "v" {
-		return letter + digits[len(digits)-14:]
-	}
-	sum := sha256.Sum256([]byte(name))
-	return letter + hex.EncodeToString(sum[:7])
+// outerLink is the name of a VPC's link in the internet: "v" and the last 14
+// digits of its id, as LinkName's.
+func outerLink(vpc string) string {
+	digits := strings.TrimPrefix(vpc, "vpc-")
+	return "v" + digits[max(0, len(digits)-14):]
+}
+
+// hostLink is the name of a host's link: "h" and digits of its name's hash, which
+// fit into 15 bytes whatever the name.
+func hostLink(name string) string {
+	sum := sha256.Sum256([]byte("host " + name))
+	return "h" + hex.EncodeToString(sum[:7])
 }
 
 // macOf makes a local unicast address of a name.

@@ -95,7 +95,7 @@ func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 		}
 		if open && a.PublicIP.IsValid() {
 			p.Publics = append(p.Publics, Public{a.Addr, a.PublicIP})
-			p.Outer = linkName("v", row.VpcID)
+			p.Outer = outerLink(row.VpcID)
 		}
 	}
 	for _, d := range row.Prefixes {
