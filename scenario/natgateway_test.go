@@ -167,7 +167,7 @@ func TestTerraformNat(t *testing.T) {
 		t.Errorf("read %v\nwant %v", read, want)
 	}
 	w.run(dir, "terraform", "plan", "-detailed-exitcode", "-input=false", "-no-color")
-	listed := `listed=["10.5.2.11","10.5.2.12"]`
+	listed := `listed=["10.5.3.11","10.5.3.12"]`
 	w.run(dir, "terraform", "apply", "-auto-approve", "-input=false", "-no-color", "-var", listed)
 	w.run(dir, "terraform", "plan", "-detailed-exitcode", "-input=false", "-no-color", "-var", listed)
 	w.run(dir, "terraform", "destroy", "-auto-approve", "-input=false", "-no-color")

@@ -51,6 +51,12 @@ resource "aws_subnet" "private" {
   cidr_block = "10.5.2.0/24"
 }
 
+# Where every address is chosen: what AWS draws in the other subnets never meets them.
+resource "aws_subnet" "chosen" {
+  vpc_id     = aws_vpc.main.id
+  cidr_block = "10.5.3.0/24"
+}
+
 resource "aws_eip" "first" {
   depends_on = [aws_internet_gateway.main]
 }
@@ -71,18 +77,19 @@ resource "aws_nat_gateway" "private" {
   subnet_id                          = aws_subnet.public.id
   connectivity_type                  = "private"
   secondary_private_ip_address_count = 2
+  depends_on                         = [aws_nat_gateway.public] # which chooses its address
 }
 
 resource "aws_nat_gateway" "listed" {
-  subnet_id                      = aws_subnet.private.id
+  subnet_id                      = aws_subnet.chosen.id
   connectivity_type              = "private"
-  private_ip                     = "10.5.2.9"
+  private_ip                     = "10.5.3.9"
   secondary_private_ip_addresses = var.listed
 }
 
 variable "listed" {
   type    = list(string)
-  default = ["10.5.2.10", "10.5.2.11"]
+  default = ["10.5.3.10", "10.5.3.11"]
 }
 
 resource "aws_route_table" "private" {
@@ -104,8 +111,8 @@ resource "aws_network_interface" "pods" {
 }
 
 resource "aws_network_interface" "block" {
-  subnet_id     = aws_subnet.private.id
-  ipv4_prefixes = ["10.5.2.32/28"]
+  subnet_id     = aws_subnet.chosen.id
+  ipv4_prefixes = ["10.5.3.32/28"]
 }
 
 resource "aws_instance" "inner" {
