@@ -21,6 +21,8 @@ func (s Scope) Key(id string) Key { return Key{s.Account, s.Region, id} }
 // Scope gives the account and Region of a key.
 func (k Key) Scope() Scope { return Scope{k.Account, k.Region} }
 
+func (s Scope) String() string { return s.Account + "/" + s.Region }
+
 func (k Key) String() string { return k.Account + "/" + k.Region + "/" + k.ID }
 
 // bytes is the key in the primary index: parts end with a zero byte, so that a

@@ -6,6 +6,7 @@ var tables = []table{
 	RouteTables, NetworkAcls, Images, KeyPairs, Instances, Volumes, ClientTokens, Settings,
 	InternetGateways, Addresses, NatGateways, PrefixLists, Hosts, ServiceQuotas, QuotaChanges,
 	HostedZones, RecordSets, DelegationSets, CallerReferences, DnsChanges, HealthChecks, QueryLoggingConfigs, CidrCollections,
+	VpcPeerings, LoadBalancers, Listeners, TargetGroups, Targets, Faults,
 	Users, Groups, Roles, InstanceProfiles, ManagedPolicies, AccessKeys, AccountsSettings,
 }
 
@@ -27,6 +28,11 @@ const (
 	ByAssociation = "association" // Addresses: by association id
 	ByRouteTarget = "target"      // RouteTables: by the id of a route's target or prefix list
 	ByPrefixList  = "prefix-list" // SecurityGroupRules: by the list that a rule refers to
+
+	ByPeering     = "peering"      // VpcPeerings: by id, from whichever side
+	ByScope       = "scope"        // VpcPeerings: by either side's Scope, in text
+	ByBalancer    = "balancer"     // Listeners: by load balancer
+	ByTargetGroup = "target-group" // Listeners, Targets: by target group
 
 	ByName          = "name"           // HostedZones: by name, over all accounts
 	ByReversed      = "reversed"       // HostedZones: Reversed(account, reversed name)
