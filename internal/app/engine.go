@@ -266,7 +266,10 @@ func (e *engine) packets() error {
 		return err
 	}
 	handlers["dns"] = e.resolver
-	handlers["metadata"] = metadata{imds.New(imds.Config{Snapshot: e.store.Snapshot, Now: time.Now, Secret: secret, Seal: e.identity.seal, Notary: e.notary})}
+	handlers["metadata"] = metadata{imds.New(imds.Config{
+		Snapshot: e.store.Snapshot, Now: time.Now, Secret: secret, Seal: e.identity.seal, Notary: e.notary,
+		RoleSession: time.Duration(e.set.RoleSession) * time.Second,
+	})}
 	services := listen.New(listen.Config{
 		In: e.kernel.In, Handlers: handlers, Vpc: e.vpcOf, Keeper: e.inside, Log: e.log,
 	}, e.inside.Stored)

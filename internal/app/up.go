@@ -154,6 +154,9 @@ func prepare(o cli.UpOptions) (settings, error) {
 	if o.NatIdle < 1 || o.NatIdle > 7*24*3600 {
 		return set, fmt.Errorf("--nat-idle-timeout %d is not a number of seconds from 1 to a week's", o.NatIdle)
 	}
+	if o.RoleSession != 0 && (o.RoleSession < 6 || o.RoleSession > 12*3600) {
+		return set, fmt.Errorf("--role-session-duration %d is not a number of seconds from 6 to 43200", o.RoleSession)
+	}
 	if err := set.readFiles(); err != nil {
 		return set, err
 	}

@@ -190,9 +190,9 @@ func TestUpPassesItsFlags(t *testing.T) {
 		want UpOptions
 		out  string
 	}{
-		{nil, UpOptions{Listen: "127.0.0.1:4566", DNS: "127.0.0.1:5300", Data: "/state/localvpc", Account: "000000000000", Auth: "open", Authz: "on", NatIdle: 350, HealthScale: 1}, "localvpc is ready at http://127.0.0.1:1 (account 000000000000, /state/localvpc)\n"},
-		{[]string{"--data", "/d", "--no-packets", "--account", "123456789012", "--images", "i", "--quotas", "off", "--public-cidr", "203.0.113.0/24", "--health-interval-scale", "0.1", "-v", "--json"},
-			UpOptions{Listen: "127.0.0.1:4566", DNS: "127.0.0.1:5300", Data: "/d", NoPackets: true, Account: "123456789012", Auth: "open", Authz: "on", Images: "i", Quotas: "off", PublicCidr: "203.0.113.0/24", NatIdle: 350, HealthScale: 0.1, Verbose: true},
+		{nil, UpOptions{Listen: "127.0.0.1:4566", DNS: "127.0.0.1:5300", Data: "/state/localvpc", Account: "000000000000", Auth: "open", Authz: "on", NatIdle: 350, RoleSession: 21600, HealthScale: 1}, "localvpc is ready at http://127.0.0.1:1 (account 000000000000, /state/localvpc)\n"},
+		{[]string{"--data", "/d", "--no-packets", "--account", "123456789012", "--images", "i", "--quotas", "off", "--public-cidr", "203.0.113.0/24", "--health-interval-scale", "0.1", "--role-session-duration", "60", "-v", "--json"},
+			UpOptions{Listen: "127.0.0.1:4566", DNS: "127.0.0.1:5300", Data: "/d", NoPackets: true, Account: "123456789012", Auth: "open", Authz: "on", Images: "i", Quotas: "off", PublicCidr: "203.0.113.0/24", NatIdle: 350, RoleSession: 60, HealthScale: 0.1, Verbose: true},
 			`{"URL":"http://127.0.0.1:1","Account":"123456789012","Data":"/d","Packets":false}` + "\n"},
 	} {
 		if code, out, errs := run(t, cfg, append([]string{"up"}, test.args...)...); code != 0 || out != test.out || errs != "" || got != test.want {

@@ -63,6 +63,9 @@ type UpOptions struct {
 	PublicCidr string
 	// NatIdle is how many seconds a NAT gateway keeps a connection that is idle.
 	NatIdle int
+	// RoleSession is how many seconds the credentials of an instance's role last; zero
+	// is AWS's six hours.
+	RoleSession int
 	// NoDefaultVpc: accounts begin without a default VPC.
 	NoDefaultVpc bool
 	// HealthScale is what the intervals of health checks are multiplied with; zero is

@@ -45,6 +45,8 @@ type Config struct {
 	Secret [32]byte
 	// Seal makes the credentials of instances' roles.
 	Seal session.Seal
+	// RoleSession is how long these last, in whole seconds; zero: six hours, as AWS's.
+	RoleSession time.Duration
 	// Notary signs identity documents; nil: nobody does.
 	Notary Notary
 }
@@ -58,7 +60,12 @@ type Server struct {
 }
 
 // New makes a server.
-func New(cfg Config) *Server { return &Server{cfg: cfg, limit: limit} }
+func New(cfg Config) *Server {
+	if cfg.RoleSession == 0 {
+		cfg.RoleSession = roleSession
+	}
+	return &Server{cfg: cfg, limit: limit}
+}
 
 // Serve answers what comes by the connections of a listener in the VPC until the
 // listener is closed, which is no error; then it ends the connections.
@@ -142,7 +149,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !s.admit(w, r, instance) {
 		return
 	}
-	found, ok := root.find(path, &subject{snap: asker.Snapshot, instance: instance, now: s.cfg.Now(), seal: s.cfg.Seal, library: &s.library, notary: s.cfg.Notary})
+	found, ok := root.find(path, &subject{snap: asker.Snapshot, instance: instance, now: s.cfg.Now(), seal: s.cfg.Seal, life: s.cfg.RoleSession, library: &s.library, notary: s.cfg.Notary})
 	if !ok {
 		refuse(w, http.StatusNotFound)
 		return

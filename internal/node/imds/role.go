@@ -12,13 +12,10 @@ import (
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// Lives of an instance's credentials: new ones are there every hour, long before
-// those before them end (EC2 User Guide, "Retrieve security credentials from
-// instance metadata": at least five minutes).
-const (
-	renewal  = time.Hour
-	lifetime = 6 * time.Hour
-)
+// roleSession is how long an instance's credentials last. New ones are there after
+// a sixth of it, long before those before them end (EC2 User Guide, "Retrieve
+// security credentials from instance metadata": at least five minutes).
+const roleSession = 6 * time.Hour
 
 // identityCategory is meta-data/iam, which an instance with a profile has.
 func identityCategory(s *subject) directory {
@@ -54,7 +51,9 @@ func (s *subject) role() (*state.Role, bool) {
 
 // epoch is when the credentials that are told now were made. Nothing is kept: all
 // who ask between two epochs get the same.
-func (s *subject) epoch() time.Time { return s.now.UTC().Truncate(renewal) }
+func (s *subject) epoch() time.Time {
+	return s.now.UTC().Truncate(max((s.life / 6).Truncate(time.Second), time.Second))
+}
 
 // credentials are those of the instance's role session, as the SDKs read them.
 func (s *subject) credentials(role *state.Role) string {
@@ -67,7 +66,7 @@ func (s *subject) credentials(role *state.Role) string {
 	}
 	v := session.Session{
 		Account: i.Account, Kind: session.Role, Principal: role.UniqueID, Name: role.Name, Session: i.ID,
-		Issued: begin, Expires: begin.Add(lifetime),
+		Issued: begin, Expires: begin.Add(s.life),
 		Instance: "arn:" + awsid.Partition(i.Region) + ":ec2:" + i.Region + ":" + i.Account + ":instance/" + i.ID,
 	}
 	v.AccessKey = s.seal.KeyOf(session.Temporary, i.Key.String()+" "+role.UniqueID+" "+stamp(begin))

@@ -88,3 +88,18 @@ func TestRoleCredentials(t *testing.T) {
 		t.Errorf("%q", a.body)
 	}
 }
+
+// TestRoleSessionDuration: new credentials are there after a sixth of the time that
+// they last, in whole seconds.
+func TestRoleSessionDuration(t *testing.T) {
+	at := time.Date(2026, 11, 20, 12, 34, 56, 789e6, time.UTC)
+	for _, row := range []struct{ life, begun time.Duration }{
+		{6 * time.Second, 789 * time.Millisecond}, {9 * time.Second, 789 * time.Millisecond}, {13 * time.Second, 789 * time.Millisecond},
+		{time.Minute, 6789 * time.Millisecond}, {6 * time.Hour, 34*time.Minute + 56789*time.Millisecond},
+	} {
+		s := &subject{now: at, life: row.life}
+		if have := at.Sub(s.epoch()); have != row.begun {
+			t.Errorf("of %s: they were made %s ago, want %s", row.life, have, row.begun)
+		}
+	}
+}

@@ -14,8 +14,9 @@ type subject struct {
 	snap     *state.Snapshot
 	instance *state.Instance
 	now      time.Time
-	seal     session.Seal // of role credentials
-	notary   Notary       // of identity documents; nil: they are not signed
+	seal     session.Seal  // of role credentials
+	life     time.Duration // of these
+	notary   Notary        // of identity documents; nil: they are not signed
 	library  *authz.Library
 }
 
