@@ -26,7 +26,21 @@ type Keys struct {
 	mu   sync.Mutex
 	used map[state.Key]use // since the last Flush
 	role map[state.Key]use
+
+	// opened has the tokens that were good before: to open one costs more than all
+	// else about a request.
+	openedMu sync.Mutex
+	opened   map[string]opened
 }
+
+// opened is what a token says.
+type opened struct {
+	session *session.Session // not to be changed
+	secret  string
+}
+
+// mostOpened bounds the tokens remembered; when there are more, all are forgotten.
+const mostOpened = 1000
 
 // use is when, where and for what a key was used.
 type use struct {
@@ -107,7 +121,7 @@ func (k *Keys) longTerm(r state.Reader, row *state.AccessKey, token string) (Hol
 
 // temporary is the holder of a session.
 func (k *Keys) temporary(r state.Reader, accessKey, token string) (Holder, error) {
-	s, secret, err := k.Seal.Open(accessKey, token)
+	s, secret, err := k.open(accessKey, token)
 	if err != nil {
 		return Holder{}, invalidToken()
 	}
@@ -119,6 +133,27 @@ func (k *Keys) temporary(r state.Reader, accessKey, token string) (Holder, error
 		return Holder{}, invalidToken()
 	}
 	return Holder{c, secret}, nil
+}
+
+// open is Seal.Open, with a memory.
+func (k *Keys) open(accessKey, token string) (*session.Session, string, error) {
+	k.openedMu.Lock()
+	o, ok := k.opened[token]
+	k.openedMu.Unlock()
+	if ok && o.session.AccessKey == accessKey {
+		return o.session, o.secret, nil
+	}
+	s, secret, err := k.Seal.Open(accessKey, token)
+	if err != nil {
+		return nil, "", err
+	}
+	k.openedMu.Lock()
+	defer k.openedMu.Unlock()
+	if k.opened == nil || len(k.opened) >= mostOpened {
+		k.opened = map[string]opened{}
+	}
+	k.opened[token] = opened{s, secret}
+	return s, secret, nil
 }
 
 // SessionCaller is who a session is; false when its role or user is gone.

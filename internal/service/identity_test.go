@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -100,5 +101,66 @@ func TestKeys(t *testing.T) {
 	}
 	if r, _ := state.Roles.Get(s.Snapshot(), global.Key("web")); !r.LastUsed.Equal(now) || open.Pending() {
 		t.Errorf("%+v", r)
+	}
+}
+
+// BenchmarkFind: who holds a key, a user's and a session's.
+func BenchmarkFind(b *testing.B) {
+	s := newStore(b)
+	seal := session.Seal{1}
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	k := &Keys{Store: s, Seal: seal, Account: "000000000000", Now: func() time.Time { return now }}
+	const account = "123456789012"
+	key := seal.KeyID(session.LongTerm, [5]byte{1})
+	if _, err := s.Write(context.Background(), func(tx *state.Tx) error {
+		state.Users.Put(tx, &state.User{Meta: state.Meta{Key: state.NameKey(account, "Bob")}, Principal: state.Principal{Name: "Bob", UniqueID: "AIDABOB", Path: "/"}})
+		state.Roles.Put(tx, &state.Role{Meta: state.Meta{Key: state.NameKey(account, "web")}, Principal: state.Principal{Name: "web", UniqueID: "AROAWEB", Path: "/"}})
+		state.AccessKeys.Put(tx, &state.AccessKey{Meta: state.Meta{Key: state.Global(account).Key(key)}, User: "bob", Secret: "secret"})
+		return nil
+	}); err != nil {
+		b.Fatal(err)
+	}
+	v := session.Session{AccessKey: seal.KeyOf(session.Temporary, "x"), Account: account, Kind: session.Role, Principal: "AROAWEB", Name: "web", Session: "i-1", Issued: now, Expires: now.Add(time.Hour)}
+	_, token := seal.Credentials(&v)
+	for _, who := range []struct{ name, id, token string }{{"user", key, ""}, {"role", v.AccessKey, token}} {
+		b.Run(who.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if h, err := k.Find(who.id, who.token); err != nil || h.Secret == "" {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestTokensAreRemembered, and for their own key and time only.
+func TestTokensAreRemembered(t *testing.T) {
+	s := newStore(t)
+	seal := session.Seal{1}
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	k := &Keys{Store: s, Seal: seal, Account: "000000000000", Now: func() time.Time { return now }}
+	v := session.Session{AccessKey: seal.KeyOf(session.Temporary, "x"), Account: "123456789012", Kind: session.Root, Issued: now, Expires: now.Add(time.Hour)}
+	_, token := seal.Credentials(&v)
+	find := func(id, want string) {
+		t.Helper()
+		_, err := k.Find(id, token)
+		if have, _ := awserr.As(err); want == "" && err != nil || want != "" && (have == nil || have.Code != want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	find(v.AccessKey, "")
+	find(v.AccessKey, "")
+	find(seal.KeyOf(session.Temporary, "y"), "InvalidClientTokenId")
+	now = now.Add(time.Hour)
+	find(v.AccessKey, "ExpiredToken")
+	for i := range 2 * mostOpened {
+		other := v
+		other.AccessKey, other.Session = seal.KeyOf(session.Temporary, fmt.Sprint(i)), fmt.Sprint(i)
+		_, token = seal.Credentials(&other)
+		find(other.AccessKey, "ExpiredToken")
+	}
+	if len(k.opened) > mostOpened {
+		t.Errorf("%d tokens are remembered", len(k.opened))
 	}
 }

@@ -55,7 +55,7 @@ var (
 
 func ptr[T any](v T) *T { return &v }
 
-func newStore(t *testing.T) *state.Store {
+func newStore(t testing.TB) *state.Store {
 	t.Helper()
 	now := time.Date(2026, 11, 20, 11, 40, 0, 0, time.UTC)
 	s, err := state.Open(state.Config{Now: func() time.Time { return now }, Rand: rand.NewChaCha8([32]byte{}), DetectMutations: true})

@@ -141,11 +141,32 @@ func (s Seal) Message(text []byte) string { return s.seal("message", text) }
 // OpenMessage gives the text of a message.
 func (s Seal) OpenMessage(message string) ([]byte, error) { return s.open("message", message) }
 
-// seal packs and encrypts. The nonce follows from the text, so that nothing else
-// is needed and no two texts share one (RFC 5297 has the idea).
+// What the first octet under the seal says of those that follow.
+const (
+	asIs   = 0
+	packed = 1 // RFC 1951
+)
+
+// worthPacking is the size from which on a text is packed, which takes a hundred
+// times as long as encrypting: session policies are, a plain session is not.
+const worthPacking = 1 << 10
+
+// seal packs what is long and encrypts. The nonce follows from the text, so that
+// nothing else is needed and no two texts share one (RFC 5297 has the idea).
 func (s Seal) seal(use string, text []byte) string {
-	var packed bytes.Buffer
-	w, err := flate.NewWriter(&packed, flate.BestSpeed)
+	plain := append([]byte{asIs}, text...)
+	if len(text) >= worthPacking {
+		plain = pack(text)
+	}
+	gcm := s.gcm(use)
+	nonce := s.mac(use+" nonce", string(text))[:gcm.NonceSize()]
+	return base64.StdEncoding.EncodeToString(gcm.Seal(nonce, nonce, plain, nil))
+}
+
+func pack(text []byte) []byte {
+	var b bytes.Buffer
+	b.WriteByte(packed)
+	w, err := flate.NewWriter(&b, flate.BestSpeed)
 	if err == nil {
 		_, err = w.Write(text)
 	}
@@ -155,9 +176,7 @@ func (s Seal) seal(use string, text []byte) string {
 	if err != nil {
 		panic(fmt.Sprintf("session: packing: %v", err)) // into memory
 	}
-	gcm := s.gcm(use)
-	nonce := s.mac(use+" nonce", string(text))[:gcm.NonceSize()]
-	return base64.StdEncoding.EncodeToString(gcm.Seal(nonce, nonce, packed.Bytes(), nil))
+	return b.Bytes()
 }
 
 func (s Seal) gcm(use string) cipher.AEAD {
@@ -181,13 +200,18 @@ func (s Seal) open(use, sealed string) ([]byte, error) {
 	if err != nil || len(raw) < gcm.NonceSize() {
 		return nil, ErrToken
 	}
-	packed, err := gcm.Open(nil, raw[:gcm.NonceSize()], raw[gcm.NonceSize():], nil)
-	if err != nil {
+	plain, err := gcm.Open(nil, raw[:gcm.NonceSize()], raw[gcm.NonceSize():], nil)
+	if err != nil || len(plain) == 0 {
 		return nil, ErrToken
 	}
-	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxToken))
-	if err != nil {
-		return nil, ErrToken
+	switch plain[0] {
+	case asIs:
+		return plain[1:], nil
+	case packed:
+		text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(plain[1:])), maxToken))
+		if err == nil {
+			return text, nil
+		}
 	}
-	return text, nil
+	return nil, ErrToken
 }

@@ -29,6 +29,12 @@ func TestSession(t *testing.T) {
 	if err != nil || secret2 != secret || !reflect.DeepEqual(back, v) {
 		t.Errorf("%+v %v", back, err)
 	}
+	short := *v
+	short.Policy = ""
+	_, token2 := s.Credentials(&short)
+	if back, _, err := s.Open(id, token2); err != nil || !reflect.DeepEqual(back, &short) {
+		t.Errorf("%+v %v", back, err)
+	}
 	for name, bad := range map[string]string{
 		"nothing": "", "text": "token", "changed": token[:40] + "AAAA" + token[44:], "short": token[:20],
 		"message": s.Message([]byte(`{"AccessKey":"` + id + `"}`)), "long": strings.Repeat("A", maxToken+1),
