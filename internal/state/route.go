@@ -6,7 +6,7 @@ import "net/netip"
 type RouteTable struct {
 	Meta
 	VpcID           string
-	Number          uint32 // in the VPC's router: mark and table; 1 to 65535, the lowest free one
+	Number          uint32 // in the VPC's router: mark and table; 1 to 30000, the lowest free one
 	Routes          []Route
 	Associations    []RouteTableAssociation
 	PropagatingVgws []string `json:",omitempty"`

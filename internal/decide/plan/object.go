@@ -47,8 +47,8 @@ type Object interface {
 }
 
 // Router is the network namespace of a VPC, with the sysctls and the nft table
-// "vpc" that every router has. Of policy rules it has only that for table local;
-// the others are objects.
+// "vpc" that every router has. Of policy rules it has the stock
+// ones: table local at 0, main at 32766, default at 32767.
 type Router struct{ Name Netns }
 
 func (o Router) Kind() Kind     { return KindNetns }

@@ -45,9 +45,7 @@ func internet(own netip.Addr) []plan.Object {
 	objects := []plan.Object{
 		plan.Router{Name: Internet},
 		plan.Addr{Netns: Internet, Link: "lo", Prefix: host(own)},
-		plan.Route{Netns: Internet, Table: tableClosed, Dst: everywhere, Type: plan.Blackhole},
-		plan.IPRule{Netns: Internet, Family: 4, Pref: prefMain, Table: tableMain},
-		plan.IPRule{Netns: Internet, Family: 4, Pref: prefClosed, Table: tableClosed},
+		closed(Internet, tableDefault, ""),
 		plan.Set{Netns: Internet, Name: setSource, Types: []plan.DataType{plan.TypeIfname, plan.TypeIPv4}},
 		pre,
 		plan.Service{Netns: Internet, Name: "dns", Proto: "udp", Addr: everyAddress},

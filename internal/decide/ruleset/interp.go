@@ -101,6 +101,7 @@ func NewInterp(objects plan.Objects, ns plan.Netns) *Interp {
 	it := &Interp{
 		chains: map[string]plan.Chain{}, sets: map[string]*setOf{}, groups: map[string]uint32{},
 		local: map[netip.Addr]bool{}, routes: map[int][]plan.Route{}, flows: map[tuple]*flow{}, errs: map[tuple]about{},
+		rules: []plan.IPRule{{Pref: prefMain, Table: tableMain}, {Pref: prefDefault, Table: tableDefault}},
 	}
 	var elements []plan.Element
 	for _, o := range objects {

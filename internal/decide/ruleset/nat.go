@@ -27,9 +27,7 @@ func Translator(p fabric.Port) []plan.Object {
 	ns := plan.Netns(p.Instance)
 	objects := []plan.Object{
 		plan.Router{Name: ns},
-		plan.IPRule{Netns: ns, Family: 4, Pref: prefMain, Table: tableMain},
-		plan.IPRule{Netns: ns, Family: 4, Pref: prefClosed, Table: tableClosed},
-		plan.Route{Netns: ns, Table: tableClosed, Dst: everywhere, Type: plan.Blackhole, Cause: p.Instance},
+		closed(ns, tableDefault, p.Instance),
 		plan.Chain{Netns: ns, Name: chainInput, Hook: &plan.Hook{Type: "filter", Hook: "input", Policy: "drop"}},
 	}
 	// What goes on after its flow was forgotten begins none (see the reset below).

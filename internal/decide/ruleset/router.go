@@ -10,15 +10,22 @@ import (
 // Routing of a router: a packet asks, by the number of its subnet's route table in
 // its mark, for routes more specific than the local ones; then for the VPC's own
 // addresses; then for the table's other routes; and is dropped.
+//
+// A namespace has the stock policy rules, for table main and then table default.
+// Where there are no others the kernel asks the tables without going through rules,
+// which is faster: table default then drops what nothing routes. Other route tables come
+// between, so where there are any it is empty, and a last rule's table drops.
 const (
 	tableMain     = 254
-	tableClosed   = 253    // drops what nothing routes, silently as AWS does
+	tableDefault  = 253
+	tableLast     = 252
 	tableRoutes   = 1000   // + number of the route table
 	tableSpecific = 100000 // + number of the route table
-	prefSpecific  = 1000   // + number
-	prefMain      = 100000
+	prefSpecific  = 1000   // + number, which is at most 30000
+	prefMain      = 32766  // the stock rule's
+	prefDefault   = 32767  // the stock rule's
 	prefRoutes    = 200000 // + number
-	prefClosed    = 300000
+	prefLast      = 300000
 
 	markTable = 0xffff // the bits of a mark that hold the number
 )
@@ -37,10 +44,12 @@ func Router(v fabric.VPC) []plan.Object {
 	for _, c := range v.Cidrs {
 		objects = append(objects, plan.Route{Netns: ns, Table: tableMain, Dst: c, Type: plan.Blackhole, Cause: v.Key.ID})
 	}
+	if v.Routed {
+		objects = append(objects, closed(ns, tableLast, v.Key.ID), plan.IPRule{Netns: ns, Family: 4, Pref: prefLast, Table: tableLast})
+	} else {
+		objects = append(objects, closed(ns, tableDefault, v.Key.ID))
+	}
 	objects = append(objects,
-		plan.Route{Netns: ns, Table: tableClosed, Dst: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Type: plan.Blackhole, Cause: v.Key.ID},
-		plan.IPRule{Netns: ns, Family: 4, Pref: prefMain, Table: tableMain},
-		plan.IPRule{Netns: ns, Family: 4, Pref: prefClosed, Table: tableClosed},
 		plan.Set{Netns: ns, Name: setSource, Types: []plan.DataType{plan.TypeIfname, plan.TypeIPv4}},
 		plan.Set{Netns: ns, Name: setService, Types: []plan.DataType{plan.TypeIPv4, plan.TypeProto, plan.TypeService}},
 		plan.Set{Netns: ns, Name: setSame, Types: []plan.DataType{plan.TypeGroup, plan.TypeGroup}},
@@ -73,6 +82,11 @@ func Router(v fabric.VPC) []plan.Object {
 		objects = append(objects, plan.Service{Netns: ns, Name: s.Name, Proto: protoName(s.Protocol), Addr: netip.AddrPortFrom(s.Addr, s.Port)})
 	}
 	return objects
+}
+
+// closed drops what no other route leads anywhere, silently as AWS does.
+func closed(ns plan.Netns, table int, cause string) plan.Route {
+	return plan.Route{Netns: ns, Table: table, Dst: everywhere, Type: plan.Blackhole, Cause: cause}
 }
 
 func protoName(n uint8) string {

@@ -14,7 +14,6 @@ import (
 	"github.com/localvpc/localvpc/internal/node/kernel/link"
 	"github.com/localvpc/localvpc/internal/node/kernel/nft"
 	"github.com/localvpc/localvpc/internal/node/kernel/nl"
-	"github.com/localvpc/localvpc/internal/node/kernel/route"
 )
 
 // ipv6 says whether namespaces have IPv6 at all.
@@ -92,13 +91,6 @@ func setUpRouter() error {
 	defer rt.Close()
 	if err := link.Up(rt, "lo"); err != nil {
 		return fmt.Errorf("setting lo up: %w", err)
-	}
-	// Which tables are looked up is for plan's rules to say.
-	var w nl.Buf
-	route.DropRule(&w, 32766)
-	route.DropRule(&w, 32767)
-	if err := rt.Do(&w, nil); err != nil {
-		return fmt.Errorf("removing the stock policy rules: %w", err)
 	}
 	nf, err := nl.Dial(unix.NETLINK_NETFILTER)
 	if err != nil {

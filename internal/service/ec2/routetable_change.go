@@ -11,7 +11,7 @@ import (
 
 // lastRouteTableNumber is the highest number that the data plane can give a
 // route table of a VPC.
-const lastRouteTableNumber = 65535
+const lastRouteTableNumber = 30000
 
 // freeRouteTableNumber is the lowest number that no route table of the VPC has;
 // 0 if they all have one.

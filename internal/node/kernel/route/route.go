@@ -195,10 +195,3 @@ func writeRule(w *nl.Buf, o plan.IPRule, put bool) {
 		w.Str(unix.FRA_OIFNAME, o.OIf)
 	}
 }
-
-// DropRule adds a message that removes the rule of a preference, whoever made
-// it: the stock rules of a new namespace.
-func DropRule(w *nl.Buf, pref uint32) {
-	w.Begin(unix.RTM_DELRULE, 0, []byte{unix.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
-	w.U32(unix.FRA_PRIORITY, pref)
-}
