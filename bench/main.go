@@ -43,6 +43,8 @@ var subjects = []subject{
 	{"path", "path: packets between two instances against plain routing", pathRows},
 	{"edge", "edge: packets between an instance and an outside host against plain routing", edgeRows},
 	{"scale", "scale: many interfaces, many instances", scaleRows},
+	{"identity", "identity: what a signature and policies add to a request", identityRows},
+	{"metadata", "metadata: instance metadata, from inside an instance", metadataRows},
 	{"dns", "dns: answers to questions, against name servers with the same zone", dnsRows},
 }
 

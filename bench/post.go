@@ -25,6 +25,11 @@ type poster struct {
 	answer bytes.Buffer
 }
 
+// formType is what a form says that it is.
+const formType = "application/x-www-form-urlencoded; charset=utf-8"
+
+var rootPath = &url.URL{Path: "/"}
+
 // patience is how long one answer may take.
 const patience = time.Minute
 

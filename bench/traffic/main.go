@@ -21,6 +21,8 @@
 //	still SECONDS              one byte each way on it, waiting at most that long
 //	names ADDR:PORT SECONDS NAME TYPE VARIANTS RATE CODE
 //	                           ask for names over UDP, as many as are answered or RATE per second
+//	metadata ADDR:PORT SECONDS CONNECTIONS RATE PATH
+//	                           get a path below latest, with a token, RATE times per second on each connection
 //	pin first|last             stay on the first or last CPU from now on
 //	cpu                        the CPU time used so far
 package main
@@ -92,6 +94,18 @@ func (g *generator) obey(args []string) (report.Traffic, error) {
 		}
 		before, start := cpu(), time.Now()
 		r, err := names(sockaddr(to), time.Duration(seconds*float64(time.Second)), args[3], uint16(typ), variants, rate, byte(code))
+		r.Seconds, r.CPU = time.Since(start).Seconds(), cpu()-before
+		return r, err
+	case len(args) == 6 && args[0] == "metadata":
+		to, err := netip.ParseAddrPort(args[1])
+		seconds, err2 := strconv.ParseFloat(args[2], 64)
+		conns, err3 := strconv.Atoi(args[3])
+		rate, err4 := strconv.Atoi(args[4])
+		if err := errors.Join(err, err2, err3, err4); err != nil || conns < 1 {
+			return report.Traffic{}, errUsage
+		}
+		before, start := cpu(), time.Now()
+		r, err := metadata(sockaddr(to), time.Duration(seconds*float64(time.Second)), conns, rate, args[5])
 		r.Seconds, r.CPU = time.Since(start).Seconds(), cpu()-before
 		return r, err
 	case len(args) == 3:

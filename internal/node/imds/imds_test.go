@@ -351,7 +351,8 @@ func TestBadRequests(t *testing.T) {
 func BenchmarkGet(b *testing.B) {
 	w := run(b)
 	token := w.token(b, "127.0.0.1", maxTTL)
-	for _, path := range []string{"/latest/meta-data/instance-id", "/latest/meta-data/network/interfaces/macs/06:00:00:00:00:02/vpc-ipv4-cidr-block"} {
+	w.profile(b)
+	for _, path := range []string{"/latest/meta-data/instance-id", "/latest/meta-data/iam/security-credentials/Web", "/latest/meta-data/network/interfaces/macs/06:00:00:00:00:02/vpc-ipv4-cidr-block"} {
 		b.Run(path[strings.LastIndexByte(path, '/')+1:], func(b *testing.B) {
 			client := &http.Client{Transport: &http.Transport{}}
 			defer client.CloseIdleConnections()

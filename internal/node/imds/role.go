@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/localvpc/localvpc/internal/base/awsid"
@@ -69,10 +70,34 @@ func (s *subject) credentials(role *state.Role) string {
 		Issued: begin, Expires: begin.Add(s.life),
 		Instance: "arn:" + awsid.Partition(i.Region) + ":ec2:" + i.Region + ":" + i.Account + ":instance/" + i.ID,
 	}
-	v.AccessKey = s.seal.KeyOf(session.Temporary, i.Key.String()+" "+role.UniqueID+" "+stamp(begin))
-	secret, token := s.seal.Credentials(&v)
-	return object("Code", "Success", "LastUpdated", stamp(begin), "Type", "AWS-HMAC", "AccessKeyId", v.AccessKey,
-		"SecretAccessKey", secret, "Token", token, "Expiration", stamp(v.Expires))
+	name := [3]string{i.Key.String(), role.UniqueID, stamp(begin)}
+	return s.sessions.once(name, begin, func() string {
+		v.AccessKey = s.seal.KeyOf(session.Temporary, name[0]+" "+name[1]+" "+name[2])
+		secret, token := s.seal.Credentials(&v)
+		return object("Code", "Success", "LastUpdated", stamp(begin), "Type", "AWS-HMAC", "AccessKeyId", v.AccessKey,
+			"SecretAccessKey", secret, "Token", token, "Expiration", stamp(v.Expires))
+	})
+}
+
+// sessions remembers what is told of the sessions of one epoch, which follows from
+// their names: to seal a token costs as much as all else about a request.
+type sessions struct {
+	mu    sync.Mutex
+	epoch time.Time
+	texts map[[3]string]string // by instance, role and epoch
+}
+
+// once gives the text of a name, and has it made when it is not known.
+func (s *sessions) once(name [3]string, epoch time.Time, text func() string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.texts == nil || !s.epoch.Equal(epoch) {
+		s.texts, s.epoch = map[[3]string]string{}, epoch
+	}
+	if _, ok := s.texts[name]; !ok {
+		s.texts[name] = text()
+	}
+	return s.texts[name]
 }
 
 // trusted says whether the role lets EC2 assume it for an instance.

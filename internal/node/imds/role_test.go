@@ -12,15 +12,9 @@ import (
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// TestRoleCredentials: an instance with a profile gets its role's, another none;
-// they change in time, and not before.
-func TestRoleCredentials(t *testing.T) {
-	w := run(t)
-	const path = "/latest/meta-data/iam/"
-	get := func(from, what string) answer { return w.do(t, from, "GET "+path+what) }
-	if a := get("127.0.0.1", ""); a.status != 404 {
-		t.Errorf("without a profile: %+v", a)
-	}
+// profile gives the instance a profile with the role Web.
+func (w *world) profile(t testing.TB) *state.InstanceProfile {
+	t.Helper()
 	next := w.instance
 	profile := &state.InstanceProfile{Meta: state.Meta{Key: state.NameKey(scope.Account, "prof")}, Name: "prof", Path: "/", UniqueID: "AIPAX", Role: "web"}
 	next.ProfileArn, next.ProfileID = profile.ARN(), profile.UniqueID
@@ -30,6 +24,19 @@ func TestRoleCredentials(t *testing.T) {
 			Trust: `{"Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}}`})
 		state.Instances.Put(tx, &next)
 	})
+	return profile
+}
+
+// TestRoleCredentials: an instance with a profile gets its role's, another none;
+// they change in time, and not before.
+func TestRoleCredentials(t *testing.T) {
+	w := run(t)
+	const path = "/latest/meta-data/iam/"
+	get := func(from, what string) answer { return w.do(t, from, "GET "+path+what) }
+	if a := get("127.0.0.1", ""); a.status != 404 {
+		t.Errorf("without a profile: %+v", a)
+	}
+	profile := w.profile(t)
 	if a := get("127.0.0.1", ""); a.body != "info\nsecurity-credentials/" {
 		t.Errorf("%q", a.body)
 	}
