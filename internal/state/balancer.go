@@ -149,16 +149,3 @@ var Targets = &Table[Target]{name: "target", indexes: []index[Target]{
 	{ByTargetGroup, func(t *Target) []string { return []string{t.GroupID} }},
 	{ByInstance, func(t *Target) []string { return []string{t.Target} }},
 }}
-
-// Fault is something that was broken on purpose and has not been mended; its id is
-// "zone NAME", "instance ID" or "link ID".
-type Fault struct {
-	Meta
-	Kind   string // "zone", "instance", "link"
-	What   string // name of the zone, id of the instance or interface
-	Effect string // "down", "paused", "loss"
-	Rate   int32  `json:",omitempty"` // of "loss": packets of a hundred
-}
-
-// Faults is the table of faults.
-var Faults = &Table[Fault]{name: "fault"}

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/localvpc/localvpc/internal/decide/fault"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -47,14 +48,8 @@ func Serves(r state.Reader, b *state.LoadBalancer, n state.BalancerNode) bool {
 	return Carries(b) && !Down(r, b.Scope(), n.Zone)
 }
 
-// ZoneFault is the key of the fault that takes a whole zone down.
-func ZoneFault(s state.Scope, zone string) state.Key { return s.Key("zone " + zone) }
-
 // Down says whether a zone was taken down on purpose.
-func Down(r state.Reader, s state.Scope, zone string) bool {
-	f, ok := state.Faults.Get(r, ZoneFault(s, zone))
-	return ok && f.Effect == "down"
-}
+func Down(r state.Reader, s state.Scope, zone string) bool { return fault.ZoneDown(r, s.Region, zone) }
 
 // Group is the target group that a listener forwards to.
 func Group(r state.Reader, l *state.Listener) (*state.TargetGroup, bool) {

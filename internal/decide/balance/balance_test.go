@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/localvpc/localvpc/internal/decide/fault"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -79,7 +80,9 @@ func set(tx *state.Tx, attributes ...string) {
 // TestChoice: what each zone's node sends new flows to, and which zones the name has.
 func TestChoice(t *testing.T) {
 	down := func(tx *state.Tx, zone string) {
-		state.Faults.Put(tx, &state.Fault{Meta: state.Meta{Key: ZoneFault(scope, zone)}, Kind: "zone", What: zone, Effect: "down"})
+		if _, err := fault.Apply(tx, scope, fault.Order{Kind: fault.Zone, What: zone, Effect: fault.Down}); err != nil {
+			t.Error(err)
+		}
 	}
 	for _, c := range []struct {
 		name       string

@@ -71,6 +71,9 @@ func Affected(r state.Reader, c state.Change) []Unit {
 		a.prefixList(c.Key, before, after)
 	case state.Hosts.Name():
 		a.add(KindHost, c.Key)
+	case state.Faults.Name():
+		before, after := sides[state.Fault](c)
+		a.fault(before, after)
 	}
 	return Canonical(a.units)
 }
@@ -134,11 +137,11 @@ func (a *affected) vpc(k state.Key, before, after *state.Vpc) {
 func (a *affected) subnet(k state.Key, before, after *state.Subnet) {
 	a.add(KindSubnet, k)
 	for _, side := range []*state.Subnet{before, after} {
-		if side != nil && (before == nil || after == nil) {
-			a.add(KindVPC, k.Scope().Key(side.VpcID)) // it filters if this one does
+		if side != nil && (before == nil || after == nil || before.AvailabilityZone != after.AvailabilityZone) {
+			a.add(KindVPC, k.Scope().Key(side.VpcID)) // it filters if this one does, and is broken if its zone is
 		}
 	}
-	if before != nil && after != nil && before.Cidr == after.Cidr && before.Number == after.Number {
+	if before != nil && after != nil && before.Cidr == after.Cidr && before.Number == after.Number && before.AvailabilityZone == after.AvailabilityZone {
 		return
 	}
 	a.ports(state.BySubnet, k)

@@ -34,6 +34,7 @@ type Port struct {
 	Publics         []Public
 	Outer           string // the gateway's link in the internet, when there are any
 	IdleTimeout     int    // of a NAT gateway's flows, in seconds
+	Fault           Fault
 }
 
 // Public is a public address that the internet gateway puts in the place of a
@@ -80,7 +81,7 @@ func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 		Key: k, VPC: row.VpcID, Subnet: row.SubnetID,
 		Number: subnet.Number, Cidr: subnet.Cidr.Masked(), Gateway: subnet.Gateway(),
 		Link: LinkName(row.ID), MAC: row.MAC, RouterMAC: RouterMAC(row.MAC),
-		SourceDestCheck: Checked(row),
+		SourceDestCheck: Checked(row), Fault: FaultOf(r, row),
 	}
 	if nat, ok := natOf(r, row); ok {
 		p.Instance, p.Nat, p.IdleTimeout = nat.ID, true, NatIdleTimeout(r)

@@ -8,9 +8,12 @@ type Stage int
 
 // The stages. Path gives their order.
 const (
+	// Sending: does the sender's link carry anything? It does unless it was broken on
+	// purpose.
+	Sending Stage = iota + 1
 	// Source: an interface sends only from its own addresses
 	// (VPC User Guide, "source/destination checking").
-	Source Stage = iota + 1
+	Source
 	// Destination: the address is one of the VPC's services, an interface of
 	// the VPC by its local route, or nothing. It comes before the ACLs because
 	// it decides whether they are on the way: not for services, and not inside
@@ -30,12 +33,18 @@ const (
 	// Leave: what leaves a VPC by its internet gateway has a public address
 	// (VPC User Guide, "Internet gateways").
 	Leave
+	// Taking: does the receiver's link?
+	Taking
 
 	Stages = iota + 1 // above every stage
 )
 
 func (s Stage) String() string {
 	switch s {
+	case Sending:
+		return "sending"
+	case Taking:
+		return "taking"
 	case Source:
 		return "source"
 	case Destination:
@@ -59,7 +68,7 @@ func (s Stage) String() string {
 // path is the one order of the stages. The verdict does not depend on it, for
 // all stages have to let a packet pass; which of several refusals comes first
 // does, and both readers build on it.
-var path = [...]Stage{Source, Destination, AclOut, AclIn, Tracked, GroupOut, GroupIn, Leave}
+var path = [...]Stage{Sending, Source, Destination, AclOut, AclIn, Tracked, GroupOut, GroupIn, Leave, Taking}
 
 // Before says whether a stage is asked before another one.
 func (s Stage) Before(other Stage) bool {

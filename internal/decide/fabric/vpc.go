@@ -25,6 +25,7 @@ type VPC struct {
 	Routed   bool // any of its route tables leads elsewhere than to the VPC itself
 	Specific bool // any does so for a part of the VPC
 	Forwards bool // any of its interfaces passes packets on that are not its own
+	Faulty   bool // something in it is broken on purpose
 }
 
 // Service is something that the VPC itself answers. No group and no ACL is
@@ -43,6 +44,7 @@ func LoadVPC(r state.Reader, k state.Key) (VPC, bool) {
 		return VPC{}, false
 	}
 	v := newVPC(row)
+	v.Faulty = isFaulty(r, k)
 	for s := range state.Subnets.By(r, state.ByVpc, k.ID) {
 		if _, out, in := aclOf(r, s.Key); s.Scope() == k.Scope() && (out || in) {
 			v.Filters = true

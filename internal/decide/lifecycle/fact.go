@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
+	"github.com/localvpc/localvpc/internal/decide/fault"
 	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -67,6 +68,9 @@ func apply(tx *state.Tx, i *state.Instance, e Event) (*state.Instance, error) {
 		return next, err
 	}
 	state.Instances.Put(tx, next)
+	if next.State != state.Running || next.Boots != i.Boots {
+		fault.Forget(tx, next.Scope(), fault.Instance, next.ID) // what ends, or begins anew, stands still no more
+	}
 	switch {
 	case next.State == state.Terminated:
 		release(tx, next)

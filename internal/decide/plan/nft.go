@@ -29,6 +29,8 @@ const (
 	CTStatus    Field = "ct status"
 	CTOrigDAddr Field = "ct original ip daddr"
 	Mark        Field = "meta mark"
+	// Chance is a number from 0 to 99, another one for each packet.
+	Chance Field = "numgen random mod 100"
 )
 
 // DataType is the type of one part of a set's key, or of a map's value. Protocols,

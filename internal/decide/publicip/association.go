@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/localvpc/localvpc/internal/decide/fault"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -109,8 +110,10 @@ func GiveUp(tx *state.Tx, n *state.NetworkInterface) *state.NetworkInterface {
 	return n
 }
 
-// Delete removes an interface. Its Elastic IPs stay allocated.
+// Delete removes an interface, and what was broken about it. Its Elastic IPs stay
+// allocated.
 func Delete(tx *state.Tx, n *state.NetworkInterface) {
+	fault.Forget(tx, n.Scope(), fault.Link, n.ID)
 	for _, p := range n.Addresses {
 		release(tx, n.Scope(), p)
 	}

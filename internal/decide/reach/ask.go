@@ -16,6 +16,13 @@ var ephemeral = fabric.Range{Lo: 32768, Hi: 60999}
 // the way.
 func (l *leg) ask(s fabric.Stage) *Hop {
 	switch s {
+	case fabric.Sending:
+		return l.broken(l.from, fabric.Egress)
+	case fabric.Taking:
+		if l.exit.Served {
+			return nil
+		}
+		return l.broken(l.to, fabric.Ingress)
 	case fabric.Source:
 		return l.source()
 	case fabric.Destination:

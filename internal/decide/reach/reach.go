@@ -71,6 +71,7 @@ const (
 	KindGateway    Kind = "internet-gateway"
 	KindNat        Kind = "natgateway"
 	KindHost       Kind = "host" // outside of every VPC
+	KindFault      Kind = "fault"
 )
 
 // Hop is one component on the way.

@@ -397,6 +397,7 @@ func (l *leg) hops() []Hop {
 	if l.number == 1 {
 		instance(l.from)
 	}
+	add(l.stages[fabric.Sending])
 	add(l.stages[fabric.Source])
 	if l.exit.Served {
 		add(l.stages[fabric.Destination])
@@ -408,6 +409,7 @@ func (l *leg) hops() []Hop {
 	add(l.stages[fabric.Destination])
 	add(l.stages[fabric.AclIn])
 	add(l.stages[fabric.GroupIn])
+	add(l.stages[fabric.Taking])
 	add(l.last)
 	if l.to.eni != nil && l.last == nil {
 		hop := Hop{Kind: KindInterface, ID: l.to.eni.ID, Direction: fabric.Ingress, Header: l.header}

@@ -413,6 +413,8 @@ func (w *walk) read(f plan.Field) (v plan.Value, ok bool) {
 		return plan.Num(uint32(w.p.Code)), w.p.Protocol == fabric.ICMP
 	case plan.CTState:
 		return plan.Str(w.state), true
+	case plan.Chance:
+		return plan.Num(99), true // nothing is lost here: a loss is no verdict
 	case plan.CTMark:
 		if w.flow == nil {
 			return plan.Value{}, false

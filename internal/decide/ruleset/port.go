@@ -50,6 +50,7 @@ func Policy(p fabric.Port) []plan.Object {
 	if !p.SourceDestCheck {
 		objects = append(objects, plan.Element{Netns: ns, Set: setNoCheck, At: []plan.Value{link}, Cause: p.Key.ID})
 	}
+	objects = append(objects, broken(p)...)
 	return append(append(objects, public(p)...),
 		plan.Element{Netns: ns, Set: mapGroupIn, At: []plan.Value{link}, Verdict: &into, Cause: p.Key.ID},
 		plan.Element{Netns: ns, Set: mapGroupOut, At: []plan.Value{link}, Verdict: &from, Cause: p.Key.ID},

@@ -65,6 +65,7 @@ func Router(v fabric.VPC) []plan.Object {
 		plan.Set{Netns: ns, Name: mapGroupOut, Types: []plan.DataType{plan.TypeIfname}, Data: plan.TypeVerdict},
 		plan.Set{Netns: ns, Name: mapGroupIn, Types: []plan.DataType{plan.TypeIfname}, Data: plan.TypeVerdict},
 	)
+	objects = append(objects, faultSets(v)...)
 	for _, c := range stages(v) {
 		c.Netns = ns
 		objects = append(objects, c)
@@ -162,6 +163,8 @@ func spell(s fabric.Stage, v fabric.VPC) spelling {
 			plan.Do(plan.Accept, ""),
 		)
 		return spelling{chains: []plan.Chain{dst, allow}}
+	case fabric.Taking:
+		return taking(v)
 	}
 	return spelling{}
 }
@@ -181,6 +184,9 @@ func source(v fabric.VPC) spelling {
 	gateway := plan.Where(plan.IIfGroup, plan.Num(groupGateway))
 	pre := plan.Chain{Name: chainPre, Hook: &plan.Hook{Type: "filter", Hook: "prerouting", Priority: -150, Policy: "accept"}}
 	out := spelling{}
+	if v.Faulty {
+		pre.Rules = append(pre.Rules, plan.Rule{VMap: &plan.Lookup{Fields: []plan.Field{plan.IIfName}, Map: mapSending}})
+	}
 	if v.Gateway { // one comparison, where the look-ups below find nothing for its packets
 		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainFromGateway), "", gateway))
 	}

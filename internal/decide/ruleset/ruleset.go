@@ -94,6 +94,10 @@ const (
 	chainInside      = "pre_nat" // public to private
 	chainOutside     = "post_nat"
 	chainLeave       = "post_flt"
+
+	mapSending  = "fault_from" // link: what is broken about it
+	mapTaking   = "fault_to"
+	chainTaking = "post_fault"
 )
 
 // Bits of a flow's mark: both groups let it pass. A packet that is passed on by an
@@ -145,6 +149,10 @@ func stageOf(chain string) (fabric.Stage, bool) {
 	}
 	prefix, _, _ := strings.Cut(chain, "_")
 	switch {
+	case chain == mapSending:
+		return fabric.Sending, true
+	case chain == mapTaking || chain == chainTaking:
+		return fabric.Taking, true
 	case chain == chainPre || chain == chainFromGateway:
 		return fabric.Source, true
 	case chain == "" || chain == chainInput || chain == chainForward:

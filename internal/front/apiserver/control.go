@@ -50,6 +50,12 @@ type Control interface {
 	Quotas(account, region string) (any, error)
 	// SetQuota changes one and gives it as it is then.
 	SetQuota(ctx context.Context, req QuotaRequest) (any, error)
+	// Faults lists what is broken on purpose.
+	Faults() any
+	// SetFault breaks or mends something, and returns when it is so.
+	SetFault(ctx context.Context, req FaultRequest) (any, error)
+	// ClearFaults mends everything.
+	ClearFaults(ctx context.Context) (any, error)
 	// Tunnel opens a connection inside the world.
 	Tunnel(ctx context.Context, req tunnel.Request) (tunnel.Conn, error)
 	// Exec runs a command in an instance or an outside host until it ends or ctx
@@ -107,7 +113,7 @@ type route struct {
 func (s *Server) control() map[string]route {
 	c := s.cfg.Control
 	done := struct{}{} // the answer that says no more than that it is done
-	return map[string]route{
+	routes := map[string]route{
 		"health": {"GET", func(http.ResponseWriter, *http.Request) (any, error) { return c.Health(), nil }},
 		"settled": {"GET", func(_ http.ResponseWriter, r *http.Request) (any, error) {
 			if r.URL.Query().Has("index") {
@@ -217,6 +223,8 @@ func (s *Server) control() map[string]route {
 		"exec":    {"POST", s.exec},
 		"tunnel":  {"POST", s.tunnel},
 	}
+	maps.Copy(routes, s.faults(c))
+	return routes
 }
 
 // serveControl answers one request to /_localvpc/.

@@ -81,6 +81,16 @@ func (f *fakeControl) Quotas(account, region string) (any, error) {
 
 func (f *fakeControl) SetQuota(_ context.Context, req QuotaRequest) (any, error) { return req, nil }
 
+func (f *fakeControl) Faults() any { return []string{} }
+
+func (f *fakeControl) SetFault(_ context.Context, req FaultRequest) (any, error) {
+	return map[string]any{"Of": req.Account + " " + req.Region, "Fault": req}, nil
+}
+
+func (f *fakeControl) ClearFaults(context.Context) (any, error) {
+	return []string{"zone us-east-1a"}, nil
+}
+
 func (f *fakeControl) AddHost(_ context.Context, req HostRequest) (any, error) {
 	f.hosts = append(f.hosts, req)
 	return req, nil
@@ -174,6 +184,12 @@ func TestControlAnswers(t *testing.T) {
 		{"a quota's default", "POST", "quotas/set", `{"Name":"a","Region":"eu-west-1"}`, 200, `"Region":"eu-west-1","Name":"a","Value":null`},
 		{"no quota", "POST", "quotas/set", `{"Value":1}`, 400, `parameter Name`},
 		{"a quota that is no number", "POST", "quotas/set", `{"Name":"a","Value":1.5}`, 400, `cannot be read`},
+		{"faults", "GET", "fault", "", 200, "[]"},
+		{"a fault", "POST", "fault/set", `{"Kind":"link","What":"eni-1","Effect":"loss","Rate":5}`, 200, `{"Fault":{"Kind":"link","What":"eni-1","Effect":"loss","Rate":5},"Of":"000000000000 us-east-1"}`},
+		{"a fault of another's", "POST", "fault/set", `{"Kind":"link","Account":"123456789012"}`, 400, "unknown field"},
+		{"a fault of a rate that is none", "POST", "fault/set", `{"Kind":"link","Rate":1e99}`, 400, "cannot be read"},
+		{"a fault set by GET", "GET", "fault/set", "", 405, "takes POST"},
+		{"no faults any more", "POST", "fault/clear", "", 200, `["zone us-east-1a"]`},
 		{"kernel", "GET", "kernel", "", 200, "link a\n"},
 		{"exec without an upgrade", "POST", "exec", `{"Instance":"i-1","Args":["ls"]}`, 426, `Upgrade: localvpc-exec/1`},
 		{"no hosts", "GET", "hosts", "", 200, "null"},

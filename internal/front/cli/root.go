@@ -174,7 +174,7 @@ Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"
 	root.AddCommand(
 		e.upCommand(), e.downCommand(), e.statusCommand(), e.envCommand(),
 		e.lsCommand(), e.execCommand(), e.shellCommand(), e.logsCommand(), e.hostCommand(),
-		e.proxyCommand(), e.forwardCommand(), e.connectCommand(), e.quotaCommand(),
+		e.proxyCommand(), e.forwardCommand(), e.connectCommand(), e.quotaCommand(), e.faultCommand(),
 		e.explainCommand(), e.digCommand(), e.demoCommand(), e.resetCommand(), e.probeCommand(), e.versionCommand(),
 		dyndns.Command(dyndns.Config{Stdout: e.out, Stderr: e.cfg.Stderr, Region: func() string { return e.region }}),
 	)

@@ -53,6 +53,9 @@ func prose(c Cause) string {
 	case "ENI_ADDRESS_RESTRICTION":
 		return fmt.Sprintf("%s has the addresses %s: packets from or to another one are dropped; assign it as a secondary one, or switch the source/destination check off", c.Interface, addresses)
 	case "BAD_STATE":
+		if c.State == "broken on purpose" {
+			return fmt.Sprintf("%s is broken on purpose, so %s carries nothing%s: mend it with 'localvpc fault %s', or everything with 'localvpc fault clear'", c.Component, c.Interface, where, mends(c.Component))
+		}
 		return fmt.Sprintf("%s is %s: start it, or make it again", c.Component, c.State)
 	case "BAD_STATE_ATTACHMENT", "UNASSOCIATED_COMPONENT":
 		return fmt.Sprintf("%s is attached to no instance: attach it", c.Component)
@@ -89,4 +92,12 @@ func translated(c Cause, groups string) string {
 		return text + "connect to the private address"
 	}
 	return text + fmt.Sprintf("connect by the public DNS name %s, which is the private address inside the VPC (a CNAME record may lead to it)", c.Name)
+}
+
+// mends is what takes a fault, by its id, away again.
+func mends(id string) string {
+	if strings.HasPrefix(id, "instance ") {
+		return id + " resume"
+	}
+	return id + " up"
 }

@@ -94,6 +94,9 @@ func (g *guest) Boot(ctx context.Context) error {
 	return nil
 }
 
+// Pause has the guest's processes stand still, or go on.
+func (g *guest) Pause(ctx context.Context, paused bool) error { return g.sb.Pause(ctx, paused) }
+
 // Stop has the instance end; Exited tells when it has.
 func (g *guest) Stop(force bool) {
 	go func() {

@@ -472,6 +472,7 @@ type guest struct {
 	exited chan struct{}
 
 	attached bool
+	paused   bool
 	once     sync.Once
 	cause    lifecycle.Cause
 }
@@ -499,6 +500,13 @@ func (g *guest) Boot(context.Context) error {
 	g.h.mu.Lock()
 	defer g.h.mu.Unlock()
 	g.let = true
+	return nil
+}
+
+func (g *guest) Pause(_ context.Context, paused bool) error {
+	g.h.mu.Lock()
+	defer g.h.mu.Unlock()
+	g.paused = paused
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/localvpc/localvpc/internal/decide/fault"
 	"github.com/localvpc/localvpc/internal/decide/lifecycle"
 	"github.com/localvpc/localvpc/internal/decide/plan"
 	"github.com/localvpc/localvpc/internal/state"
@@ -33,7 +34,9 @@ type Guest interface {
 	Boots() uint64                  // Boots of the row it was made for
 	Netns() *os.File                // its network namespace; nil when it had ended before it was adopted
 	Boot(ctx context.Context) error // lets it go; again does no harm
-	Stop(force bool)                // asks it to end; Exited tells when it has
+	// Pause has its processes stand still, or go on; again does no harm.
+	Pause(ctx context.Context, paused bool) error
+	Stop(force bool) // asks it to end; Exited tells when it has
 	Exited() <-chan struct{}
 	Cause() lifecycle.Cause // after Exited
 	Release()               // after Exited: closes what was held for it
@@ -52,6 +55,8 @@ type actor struct {
 	guest Guest
 	wake  chan struct{}
 	fresh bool // the guest was taken over and may not have been let go yet
+	still bool // the guest was paused
+	known bool // still is so; not of one that was taken over
 
 	mu   sync.Mutex
 	want aim
@@ -108,6 +113,11 @@ func (r *Reconciler) guests(ctx context.Context, snap *state.Snapshot, commits [
 			for _, k := range kinds {
 				if ch.Table == k.table() {
 					r.aim(ctx, k, snap, ch.Key)
+				}
+			}
+			if ch.Table == state.Faults.Name() {
+				if key, ok := fault.InstanceOf(ch.Key); ok {
+					r.aim(ctx, instances{}, snap, key)
 				}
 			}
 			if ch.Table == state.Images.Name() {
@@ -208,6 +218,9 @@ func (a *actor) run(ctx context.Context) {
 				return
 			}
 		}
+		if a.guest != nil && !asked && !a.fresh {
+			a.pause(ctx)
+		}
 	}
 }
 
@@ -228,7 +241,7 @@ func (a *actor) start(ctx context.Context) {
 		a.failed(ctx, w, err)
 		return
 	}
-	a.guest = g
+	a.guest, a.still, a.known = g, false, true
 	if err := a.r.ask(ctx, event{what: plug, actor: a, file: g.Netns()}); err != nil {
 		a.failed(ctx, w, err)
 		return
@@ -275,6 +288,7 @@ func (a *actor) ended(ctx context.Context, asked bool) {
 	a.unplug(ctx)
 	g.Release()
 	a.guest, a.fresh = nil, false
+	a.paused(false)
 	w := a.aim()
 	if w.phase == up && w.boots != g.Boots() {
 		return // it was ended to be started again

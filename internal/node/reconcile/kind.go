@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/localvpc/localvpc/internal/decide/fabric"
+	"github.com/localvpc/localvpc/internal/decide/fault"
 	"github.com/localvpc/localvpc/internal/decide/lifecycle"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -32,8 +33,9 @@ var kinds = []kind{hosts{}, instances{}}
 
 // wish is what a row asks for.
 type wish struct {
-	phase phase
-	boots uint64 // which start of the guest it asks for, or has asked for
+	phase  phase
+	boots  uint64 // which start of the guest it asks for, or has asked for
+	paused bool   // its processes stand still
 }
 
 // phase is what is to be done with the guest.
@@ -75,7 +77,7 @@ func (instances) wish(snap *state.Snapshot, key state.Key) wish {
 	if !ok {
 		return wish{}
 	}
-	w := wish{gone, i.Boots}
+	w := wish{gone, i.Boots, fault.IsPaused(snap, key)}
 	switch i.State {
 	case state.Pending, state.Running:
 		w.phase = up
@@ -136,9 +138,9 @@ func (hosts) wish(snap *state.Snapshot, key state.Key) wish {
 	case !ok:
 		return wish{}
 	case h.Ended != "":
-		return wish{rests, h.Boots}
+		return wish{phase: rests, boots: h.Boots}
 	}
-	return wish{up, h.Boots}
+	return wish{phase: up, boots: h.Boots}
 }
 
 func (hosts) ports(_ *state.Snapshot, key state.Key) []fabric.Unit {

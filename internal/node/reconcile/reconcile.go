@@ -70,6 +70,7 @@ type Reconciler struct {
 	idle     []chan struct{}             // closed when no actor is left
 	moving   map[state.Key]uint64        // instances in a passing state, by the commit that brought it
 	moved    chan struct{}               // closed and made anew when one of them has arrived
+	still    map[state.Key]struct{}      // instances that stand still; moved tells of them too
 	led      map[state.Key]chan struct{} // rows that have an actor; closed when it has ended
 	captures map[state.Key]chan struct{} // images whose disk is or was copied; closed when it was
 	running  sync.WaitGroup              // what Run waits for
@@ -111,6 +112,7 @@ func New(cfg Config) *Reconciler {
 		waiters:  map[chan struct{}]uint64{},
 		moving:   map[state.Key]uint64{},
 		moved:    make(chan struct{}),
+		still:    map[state.Key]struct{}{},
 		captures: map[state.Key]chan struct{}{},
 		led:      map[state.Key]chan struct{}{},
 		ready:    make(chan struct{}),

@@ -77,6 +77,15 @@ func (s *Sandbox) Boot(ctx context.Context) error {
 	return nil
 }
 
+// Pause has all processes of the instance stand still, or go on. Meanwhile Exec is
+// refused; Shutdown has them go on.
+func (s *Sandbox) Pause(ctx context.Context, paused bool) error {
+	if _, err := s.ask(ctx, control.Request{Op: control.OpPause, Paused: paused}); err != nil {
+		return fmt.Errorf("pausing instance %s: %w", s.id, err)
+	}
+	return nil
+}
+
 // Shutdown asks the processes of the instance to end, kills those that have not
 // after grace, and waits for the end of the instance. When ctx ends first, the
 // instance is killed.

@@ -99,6 +99,10 @@ func Populate(t *rapid.T, tx *state.Tx, v int) {
 		drawInterface(t, tx, v, n, present)
 	}
 	border(t, tx, v)
+	zones(tx, v)
+	if rapid.IntRange(0, 5).Draw(t, "anything broken") == 0 {
+		drawFault(t, tx, v, false)
+	}
 }
 
 // Acls gives the subnets of a VPC ACLs: entries and associations are drawn anew.
@@ -210,7 +214,7 @@ func drawInterface(t *rapid.T, tx *state.Tx, v, n, groups int) {
 // that it would refuse: everything must follow from any state.
 func Disturb(t *rapid.T, tx *state.Tx) {
 	v := below(t, vpcs, "vpc")
-	switch rapid.IntRange(0, 18).Draw(t, "change") {
+	switch rapid.IntRange(0, 19).Draw(t, "change") {
 	case 0:
 		Populate(t, tx, v)
 	case 1:
@@ -268,6 +272,8 @@ func Disturb(t *rapid.T, tx *state.Tx) {
 		move(t, tx, v)
 	case 15, 16, 17, 18:
 		disturbBorder(t, tx, v)
+	case 19:
+		drawFault(t, tx, v, true)
 	case 14:
 		if n := below(t, lists, "list"); rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
 			state.PrefixLists.Delete(tx, Scope.Key(ListID(n)))

@@ -103,6 +103,14 @@ func fieldOf(f plan.Field) (field, error) {
 		return ct(unix.NFT_CT_DIRECTION, 1, false, false), nil
 	case plan.CTOrigDAddr:
 		return ct(ctDestIP, 4, false, true), nil
+	case plan.Chance:
+		return field{4, true, func(w *nl.Buf, register uint32) {
+			expression(w, "numgen", func() {
+				w.BE32(unix.NFTA_NG_DREG, register)
+				w.BE32(unix.NFTA_NG_MODULUS, 100)
+				w.BE32(unix.NFTA_NG_TYPE, unix.NFT_NG_RANDOM)
+			})
+		}}, nil
 	}
 	return field{}, fmt.Errorf("unknown field %q", f)
 }

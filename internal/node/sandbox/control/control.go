@@ -44,6 +44,7 @@ type Config struct {
 const (
 	OpHello    = "hello"    // → Reply with a pidfd of init and its network namespace
 	OpBoot     = "boot"     // let the instance go; idempotent
+	OpPause    = "pause"    // Paused: processes stand still, or go on; the reply says that they do
 	OpShutdown = "shutdown" // Grace, Reboot; the reply says that it began
 	OpExec     = "exec"     // Args … and three descriptors, or with TTY the reply brings the terminal; the connection then belongs to the process
 	OpSignal   = "signal"   // on the connection of a process: Signal, to its group
@@ -54,6 +55,7 @@ type Request struct {
 	Op     string
 	Grace  int  `json:",omitempty"` // milliseconds
 	Reboot bool `json:",omitempty"`
+	Paused bool `json:",omitempty"`
 
 	Args []string `json:",omitempty"`
 	Env  []string `json:",omitempty"`

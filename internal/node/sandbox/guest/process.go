@@ -25,6 +25,7 @@ type processes struct {
 	waiting map[int]child // those started here and not reaped yet
 	idle    chan struct{} // closed while there are no children
 	wake    chan struct{}
+	paused  chan struct{} // closed when all go on; nil: they do
 }
 
 type child struct {
@@ -71,7 +72,7 @@ func newProcesses() (*processes, error) {
 func (p *processes) start(path string, args, env []string, dir string, files [3]uintptr, tty bool) (int, <-chan syscall.WaitStatus, error) {
 	attr := &syscall.ProcAttr{Dir: dir, Env: env, Files: files[:], Sys: &syscall.SysProcAttr{Setsid: true, Setctty: tty, Ctty: 0}}
 	status := make(chan syscall.WaitStatus, 1)
-	p.mu.Lock()
+	p.going()
 	defer p.mu.Unlock()
 	if p.closed {
 		return 0, nil, errEnding
@@ -156,8 +157,9 @@ func (p *processes) signal(pid int, signal syscall.Signal) {
 	}
 }
 
-// close refuses new processes.
+// close refuses new processes. Those that stand still go on, to their end.
 func (p *processes) close() {
+	p.pause(false)
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()

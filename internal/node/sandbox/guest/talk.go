@@ -37,6 +37,9 @@ func (g *guest) talk(conn *control.Conn) {
 		case control.OpBoot:
 			g.boot.Do(func() { go g.firstSteps() })
 			err = conn.Send(control.Reply{Booted: true})
+		case control.OpPause:
+			g.procs.pause(request.Paused)
+			err = conn.Send(control.Reply{})
 		case control.OpShutdown:
 			cause := control.CauseShutdown
 			if request.Reboot {
@@ -77,7 +80,13 @@ func (g *guest) hello(conn *control.Conn) error {
 // exec runs one command for the engine and stays with it to its end: requests
 // on the connection are signals, the end of the connection hangs up.
 func (g *guest) exec(conn *control.Conn, request *control.Request, files []*os.File) {
-	pid, status, terminal, err := g.launch(request, files)
+	var pid int
+	var status <-chan syscall.WaitStatus
+	var terminal *os.File
+	err := g.procs.refuses()
+	if err == nil {
+		pid, status, terminal, err = g.launch(request, files)
+	}
 	control.CloseAll(files)
 	if err != nil {
 		_ = conn.Send(control.Reply{Error: err.Error(), Kind: kindOf(err)})
