@@ -25,6 +25,7 @@ const (
 type Dead struct {
 	Instances   []state.Key
 	NatGateways []state.Key
+	Peerings    []state.Key // requests that expire too
 	Tokens      []state.Key
 	DnsChanges  []state.Key
 	Next        time.Time // zero: nothing waits
@@ -32,7 +33,7 @@ type Dead struct {
 
 // Empty says that there is nothing to forget yet.
 func (d Dead) Empty() bool {
-	return len(d.Instances)+len(d.NatGateways)+len(d.Tokens)+len(d.DnsChanges) == 0
+	return len(d.Instances)+len(d.NatGateways)+len(d.Peerings)+len(d.Tokens)+len(d.DnsChanges) == 0
 }
 
 // Expired finds what is to be forgotten at a time.
@@ -55,6 +56,11 @@ func Expired(r state.Reader, now time.Time) Dead {
 			due(g.Key, g.DeletedAt.Add(natGatewayFor), &d.NatGateways)
 		}
 	}
+	for p := range state.VpcPeerings.All(r) {
+		if at, ok := peeringDue(p); ok {
+			due(p.Key, at, &d.Peerings)
+		}
+	}
 	for t := range state.ClientTokens.All(r) {
 		due(t.Key, t.Created.Add(tokenFor), &d.Tokens)
 	}
@@ -72,6 +78,11 @@ func Forget(tx *state.Tx) Dead {
 	}
 	for _, k := range d.NatGateways {
 		state.NatGateways.Delete(tx, k)
+	}
+	for _, k := range d.Peerings {
+		if p, ok := state.VpcPeerings.Get(tx, k); ok {
+			agePeering(tx, p)
+		}
 	}
 	for _, k := range d.Tokens {
 		state.ClientTokens.Delete(tx, k)

@@ -54,7 +54,7 @@ var kinds = map[string]struct {
 	"network-acl":                  {"acl", in(state.NetworkAcls)},
 	"dhcp-options":                 {"dopt", in(state.DhcpOptionSets)},
 	"prefix-list":                  {"pl", in(state.PrefixLists)},
-	"vpc-peering-connection":       {"pcx", nil},
+	"vpc-peering-connection":       {"pcx", peeringSeen},
 	"vpc-endpoint":                 {"vpce", nil},
 	"vpc-endpoint-service":         {"vpce-svc", nil},
 	"launch-template":              {"lt", nil},
@@ -67,6 +67,21 @@ var kinds = map[string]struct {
 	"transit-gateway":              {"tgw", nil},
 	"network-insights-path":        {"nip", nil},
 	"network-insights-analysis":    {"nia", nil},
+}
+
+// peeringSeen finds a peering connection from either side, with that side's tags.
+func peeringSeen(r state.Reader, k state.Key) (state.Resource, bool) {
+	for p := range state.VpcPeerings.By(r, state.ByPeering, k.ID) {
+		switch k.Scope() {
+		case p.Requester.Vpc.Scope():
+			return p, true
+		case p.Accepter.Vpc.Scope():
+			view := *p
+			view.Tags = p.AccepterTags
+			return &view, true
+		}
+	}
+	return nil, false
 }
 
 // ofID gives the kind of an id by its prefix.
@@ -247,6 +262,12 @@ func rowKeys(c *authz.Caller, row state.Resource) authz.Context {
 	for _, t := range state.MetaOf(row).Tags {
 		value := []string{t.Value}
 		keys = append(keys, authz.Key{Name: "aws:ResourceTag/" + t.Key, Values: value}, authz.Key{Name: "ec2:ResourceTag/" + t.Key, Values: value})
+	}
+	if p, ok := row.(*state.VpcPeering); ok {
+		for name, vpc := range map[string]state.Key{"ec2:RequesterVpc": p.Requester.Vpc, "ec2:AccepterVpc": p.Accepter.Vpc} {
+			keys.Add(name, awsid.ARN("ec2", vpc.Region, vpc.Account, "vpc/"+vpc.ID))
+		}
+		keys.Add("ec2:VpcPeeringConnectionID", p.ID)
 	}
 	vpc, subnet, zone, kind := placed(row)
 	if vpc != "" {

@@ -56,6 +56,14 @@ func (s *Service) networkActions() []service.Action {
 		service.Write("DisassociateNatGatewayAddress", s.DisassociateNatGatewayAddress),
 		service.Write("AssignPrivateNatGatewayAddress", s.AssignPrivateNatGatewayAddress),
 		service.Write("UnassignPrivateNatGatewayAddress", s.UnassignPrivateNatGatewayAddress),
+
+		service.Write("CreateVpcPeeringConnection", s.CreateVpcPeeringConnection),
+		service.Read("DescribeVpcPeeringConnections", s.DescribeVpcPeeringConnections),
+		service.Write("AcceptVpcPeeringConnection", s.AcceptVpcPeeringConnection),
+		service.Write("RejectVpcPeeringConnection", s.RejectVpcPeeringConnection),
+		service.Write("DeleteVpcPeeringConnection", s.DeleteVpcPeeringConnection),
+		service.Write("ModifyVpcPeeringConnectionOptions", s.ModifyVpcPeeringConnectionOptions),
+
 		service.Read("DescribePrefixLists", s.DescribePrefixLists),
 		service.Write("CreateManagedPrefixList", s.CreateManagedPrefixList),
 		service.Read("DescribeManagedPrefixLists", s.DescribeManagedPrefixLists),

@@ -66,6 +66,7 @@ func TestDryRunAndClientToken(t *testing.T) {
 	r := &rehearsed{newLab(t), map[string]bool{}}
 	r.vpcs()
 	r.edge()
+	r.peerings()
 	r.groups()
 	r.interfaces()
 	r.instances()
@@ -82,6 +83,22 @@ func TestDryRunAndClientToken(t *testing.T) {
 				t.Errorf("a dry run of %s gives %+v", name, out)
 			}
 		}
+	}
+}
+
+func (r *rehearsed) peerings() {
+	a, b := r.world.vpc("10.9.0.0/16"), r.world.vpc("10.10.0.0/16")
+	ask := &api.CreateVpcPeeringConnectionInput{VpcId: &a, PeerVpcId: &b}
+	id := act[api.CreateVpcPeeringConnectionOutput](r, "CreateVpcPeeringConnection", ask).VpcPeeringConnection.VpcPeeringConnectionId
+	act[api.RejectVpcPeeringConnectionOutput](r, "RejectVpcPeeringConnection", &api.RejectVpcPeeringConnectionInput{VpcPeeringConnectionId: id})
+	id = call[api.CreateVpcPeeringConnectionOutput](r.world, "CreateVpcPeeringConnection", ask).VpcPeeringConnection.VpcPeeringConnectionId
+	act[api.AcceptVpcPeeringConnectionOutput](r, "AcceptVpcPeeringConnection", &api.AcceptVpcPeeringConnectionInput{VpcPeeringConnectionId: id})
+	act[api.ModifyVpcPeeringConnectionOptionsOutput](r, "ModifyVpcPeeringConnectionOptions", &api.ModifyVpcPeeringConnectionOptionsInput{
+		VpcPeeringConnectionId: id, AccepterPeeringConnectionOptions: &api.PeeringConnectionOptionsRequest{AllowDnsResolutionFromRemoteVpc: ptr(true)},
+	})
+	act[api.DeleteVpcPeeringConnectionOutput](r, "DeleteVpcPeeringConnection", &api.DeleteVpcPeeringConnectionInput{VpcPeeringConnectionId: id})
+	for _, v := range []string{a, b} {
+		call[api.DeleteVpcOutput](r.world, "DeleteVpc", &api.DeleteVpcInput{VpcId: &v})
 	}
 }
 

@@ -26,6 +26,38 @@ type kind[T any] struct {
 	text string
 	// taggable says why a resource cannot have tags; nil: it can have any.
 	taggable func(row *T, tags state.Tags) error
+	// shared is for rows that belong to two scopes; nil: each has its own.
+	shared *shared[T]
+}
+
+// shared is how rows are found, and put back, that a scope sees as its own
+// although they may lie under the key of another.
+type shared[T any] struct {
+	get func(state.Reader, state.Scope, string) (*T, bool)
+	in  func(state.Reader, state.Scope) iter.Seq[*T] // by id
+	put func(*state.Tx, state.Scope, *T)
+}
+
+func (k kind[T]) get(r state.Reader, s state.Scope, id string) (*T, bool) {
+	if k.shared != nil {
+		return k.shared.get(r, s, id)
+	}
+	return k.table.Get(r, s.Key(id))
+}
+
+func (k kind[T]) in(r state.Reader, s state.Scope) iter.Seq[*T] {
+	if k.shared != nil {
+		return k.shared.in(r, s)
+	}
+	return k.table.In(r, s)
+}
+
+func (k kind[T]) put(tx *state.Tx, s state.Scope, row *T) {
+	if k.shared != nil {
+		k.shared.put(tx, s, row)
+		return
+	}
+	k.table.Put(tx, row)
 }
 
 // The kinds of resources, with AWS's codes (EC2 API Reference, "Error codes").
@@ -105,6 +137,11 @@ var (
 		notFound: "NatGatewayNotFound", malformed: "NatGatewayMalformed",
 		set: "natGatewayIdSet", text: "The Nat Gateway %s was not found",
 	}
+	peeringKind = kind[state.VpcPeering]{
+		table: state.VpcPeerings, prefix: "pcx", resource: "vpc-peering-connection", noun: "vpcPeeringConnection",
+		notFound: "InvalidVpcPeeringConnectionID.NotFound", malformed: "InvalidVpcPeeringConnectionId.Malformed",
+		set: "vpcPeeringConnectionIdSet", shared: &sharedPeerings,
+	}
 	volumeKind = kind[state.Volume]{
 		table: state.Volumes, prefix: "vol", resource: "volume", noun: "volume",
 		notFound: "InvalidVolume.NotFound", malformed: "InvalidVolumeID.Malformed",
@@ -144,6 +181,9 @@ func instance(r state.Reader, c authz.Caller, id string) (*state.Instance, error
 func natGateway(r state.Reader, c authz.Caller, id string) (*state.NatGateway, error) {
 	return natGatewayKind.find(r, c, id)
 }
+func peering(r state.Reader, c authz.Caller, id string) (*state.VpcPeering, error) {
+	return peeringKind.find(r, c, id)
+}
 func volume(r state.Reader, c authz.Caller, id string) (*state.Volume, error) {
 	return volumeKind.find(r, c, id)
 }
@@ -177,7 +217,7 @@ func (k kind[T]) find(r state.Reader, c authz.Caller, id string) (*T, error) {
 	if err := k.wellFormed(id); err != nil {
 		return nil, err
 	}
-	row, ok := k.table.Get(r, c.Scope.Key(id))
+	row, ok := k.get(r, c.Scope, id)
 	if !ok {
 		return nil, k.none(id)
 	}
@@ -196,7 +236,7 @@ func (k kind[T]) findAll(r state.Reader, c authz.Caller, ids []string) ([]*T, er
 	rows := make([]*T, 0, len(sorted))
 	var missing []string
 	for _, id := range sorted {
-		if row, ok := k.table.Get(r, c.Scope.Key(id)); ok {
+		if row, ok := k.get(r, c.Scope, id); ok {
 			rows = append(rows, row)
 		} else {
 			missing = append(missing, id)
@@ -231,7 +271,7 @@ func (k kind[T]) describe(r state.Reader, c authz.Caller, q query[T]) ([]*T, *st
 	if _, err := p.check(); err != nil {
 		return nil, nil, err
 	}
-	rows := k.table.In(r, c.Scope)
+	rows := k.in(r, c.Scope)
 	if len(q.ids) > 0 {
 		found, err := k.findAll(r, c, q.ids)
 		if err != nil {

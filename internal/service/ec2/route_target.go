@@ -31,7 +31,7 @@ func (in targetRequest) target(r state.Reader, c authz.Caller, t *state.RouteTab
 		{"natGatewayId", in.nat, toNatGateway},
 		{"instanceId", in.instance, toInstance},
 		{"networkInterfaceId", in.networkInterface, toInterface},
-		{"vpcPeeringConnectionId", in.peering, noTarget("pcx", "InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID '%s' does not exist")},
+		{"vpcPeeringConnectionId", in.peering, toPeering},
 		{"egressOnlyInternetGatewayId", in.egressOnly, noTarget("eigw", "InvalidGatewayID.NotFound", "The eigw ID '%s' does not exist")},
 		{"transitGatewayId", in.transit, noTarget("tgw", "InvalidTransitGatewayID.NotFound", "The transitGateway ID '%s' does not exist")},
 		{"localGatewayId", in.local, noTarget("lgw", "InvalidLocalGatewayID.NotFound", "The localGateway ID '%s' does not exist")},
@@ -117,6 +117,23 @@ func toInterface(r state.Reader, c authz.Caller, t *state.RouteTable, id string)
 		return state.Route{}, differentRouteNetworks(t, "interface", n.ID)
 	}
 	return state.Route{InterfaceID: n.ID}, nil
+}
+
+// toPeering leads to a peering connection of the table's VPC: an active one, or a
+// request, which makes a black hole until it is accepted (VPC Peering Guide,
+// "Update your route tables for a VPC peering connection").
+func toPeering(r state.Reader, c authz.Caller, t *state.RouteTable, id string) (state.Route, error) {
+	p, err := peering(r, c, id)
+	if err != nil {
+		return state.Route{}, err
+	}
+	if !p.Active() && p.Status != state.PeeringPending {
+		return state.Route{}, peeringKind.none(p.ID)
+	}
+	if _, _, ok := p.Of(t.Scope().Key(t.VpcID)); !ok {
+		return state.Route{}, differentRouteNetworks(t, "network gateway", p.ID)
+	}
+	return state.Route{PeeringID: p.ID}, nil
 }
 
 // toInstance leads to the instance's only interface.

@@ -131,7 +131,7 @@ func TestRouteRefused(t *testing.T) {
 		{"instance with two interfaces", by(func(in *api.CreateRouteInput, id *string) { in.InstanceId = id }, two), "InvalidInstanceID", "There are multiple interfaces attached to instance '" + two + "'. Please specify an interface ID for the operation instead."},
 		{"instance elsewhere", by(func(in *api.CreateRouteInput, id *string) { in.InstanceId = id }, theirs), "InvalidParameterValue", "belong to different networks"},
 		{"peering", by(func(in *api.CreateRouteInput, id *string) { in.VpcPeeringConnectionId = id }, "pcx-01234567"), "InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID 'pcx-01234567' does not exist"},
-		{"malformed peering", by(func(in *api.CreateRouteInput, id *string) { in.VpcPeeringConnectionId = id }, "x"), "InvalidVpcPeeringConnectionID.Malformed", `expecting "pcx-..."`},
+		{"malformed peering", by(func(in *api.CreateRouteInput, id *string) { in.VpcPeeringConnectionId = id }, "x"), "InvalidVpcPeeringConnectionId.Malformed", `expecting "pcx-..."`},
 		{"egress-only gateway", by(func(in *api.CreateRouteInput, id *string) { in.EgressOnlyInternetGatewayId = id }, "eigw-01234567"), "InvalidGatewayID.NotFound", "eigw-01234567"},
 		{"transit gateway", by(func(in *api.CreateRouteInput, id *string) { in.TransitGatewayId = id }, "tgw-01234567"), "InvalidTransitGatewayID.NotFound", "tgw-01234567"},
 		{"local gateway", by(func(in *api.CreateRouteInput, id *string) { in.LocalGatewayId = id }, "lgw-01234567"), "InvalidLocalGatewayID.NotFound", "lgw-01234567"},

@@ -102,7 +102,7 @@ type taggable interface {
 // taggables lists every kind once.
 func taggables() []taggable {
 	return []taggable{vpcKind, subnetKind, groupKind, groupRuleKind, networkInterfaceKind, dhcpOptionsKind,
-		routeTableKind, networkAclKind, prefixListKind, internetGatewayKind, addressKind, natGatewayKind, imageKind, keyPairKind, instanceKind, volumeKind}
+		routeTableKind, networkAclKind, prefixListKind, internetGatewayKind, addressKind, natGatewayKind, peeringKind, imageKind, keyPairKind, instanceKind, volumeKind}
 }
 
 func (k kind[T]) owns(id string) bool { return awsid.Prefix(id) == k.prefix }
@@ -126,12 +126,12 @@ func (k kind[T]) retag(tx *state.Tx, c authz.Caller, id string, change func(stat
 	}
 	changed := *row
 	state.MetaOf(any(&changed).(state.Resource)).Tags = tags
-	k.table.Put(tx, &changed)
+	k.put(tx, c.Scope, &changed)
 	return nil
 }
 
 func (k kind[T]) tagged(r state.Reader, s state.Scope, row func(id, resourceType string, tags state.Tags)) {
-	for v := range k.table.In(r, s) {
+	for v := range k.in(r, s) {
 		if tags := tagsIn(v); len(tags) > 0 {
 			row(idOf(v), k.resource, tags)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/base/cidr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/decide/lifecycle"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -169,6 +170,9 @@ func apiVpc(v *state.Vpc) api.Vpc {
 }
 
 // DeleteVpc removes a VPC in which nothing is left but its defaults, and them.
+// Its peering connections and its own requests for one are deleted with it;
+// somebody else's request has to be rejected first (VPC Peering Guide, "Delete a
+// VPC peering connection").
 func (s *Service) DeleteVpc(tx *state.Tx, c authz.Caller, in *api.DeleteVpcInput) (*api.DeleteVpcOutput, error) {
 	v, err := vpc(tx, c, val(in.VpcId))
 	if err != nil {
@@ -188,6 +192,11 @@ func (s *Service) DeleteVpc(tx *state.Tx, c authz.Caller, in *api.DeleteVpcInput
 	}
 	for a := range state.NetworkAcls.By(tx, state.ByVpc, v.ID) {
 		state.NetworkAcls.Delete(tx, a.Key)
+	}
+	for p := range state.VpcPeerings.By(tx, state.ByVpc, v.ID) {
+		if _, _, ok := p.Of(v.Key); ok && (p.Active() || p.Status == state.PeeringPending) {
+			lifecycle.EndPeering(tx, p, state.PeeringDeleted, c.Account)
+		}
 	}
 	state.Vpcs.Delete(tx, v.Key)
 	return &api.DeleteVpcOutput{}, nil
@@ -216,6 +225,11 @@ func vpcInUse(r state.Reader, v *state.Vpc) bool {
 	}
 	for a := range state.NetworkAcls.By(r, state.ByVpc, v.ID) {
 		if !a.IsDefault {
+			return true
+		}
+	}
+	for p := range state.VpcPeerings.By(r, state.ByVpc, v.ID) {
+		if p.Accepter.Vpc == v.Key && p.Status == state.PeeringPending && p.Requester.Vpc.Account != v.Account {
 			return true
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/localvpc/localvpc/internal/base/awsid"
 	"github.com/localvpc/localvpc/internal/base/cidr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/decide/lifecycle"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -52,6 +53,10 @@ func (s *Service) AssociateVpcCidrBlock(tx *state.Tx, c authz.Caller, in *api.As
 			}
 		}
 	}
+	failed, err := peersAllow(tx, old, block)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.within(tx, c, "cidr-blocks-per-vpc", len(old.Cidrs)+1); err != nil {
 		return nil, err
 	}
@@ -64,7 +69,35 @@ func (s *Service) AssociateVpcCidrBlock(tx *state.Tx, c authz.Caller, in *api.As
 		table.Routes = append(slices.Clone(table.Routes), localRoute(block))
 		state.RouteTables.Put(tx, &table)
 	}
+	for _, p := range failed {
+		lifecycle.EndPeering(tx, p, state.PeeringFailed, "")
+	}
 	return &api.AssociateVpcCidrBlockOutput{VpcId: ptr(v.ID), CidrBlockAssociation: ptr(apiCidrAssociation(a))}, nil
+}
+
+// peersAllow says why peering connections keep a VPC from having a block: while
+// one is active it must not overlap with the other VPC's, and whoever has asked
+// for one adds none until it is accepted. A block of the VPC that was asked makes
+// a request fail that it overlaps with (VPC User Guide, "IPv4 VPC CIDR blocks").
+func peersAllow(r state.Reader, v *state.Vpc, block netip.Prefix) (failed []*state.VpcPeering, err error) {
+	for p := range state.VpcPeerings.By(r, state.ByVpc, v.ID) {
+		_, other, ok := p.Of(v.Key)
+		if !ok || !p.Active() && p.Status != state.PeeringPending {
+			continue
+		}
+		if p.Status == state.PeeringPending && p.Requester.Vpc == v.Key {
+			return nil, awserr.New("InvalidVpc.Conflict", "The CIDR '%s' cannot be added while the VPC peering connection request %s is pending: have it accepted, or delete it first.", block, p.ID)
+		}
+		peer, ok := state.Vpcs.Get(r, other.Vpc)
+		switch {
+		case !ok || !overlapsBlock(peer, block):
+		case p.Active():
+			return nil, awserr.New("InvalidVpc.Conflict", "The CIDR '%s' conflicts with a CIDR block of the vpc '%s', which the VPC peering connection %s leads to.", block, peer.ID, p.ID)
+		default:
+			failed = append(failed, p)
+		}
+	}
+	return failed, nil
 }
 
 // localRoute reaches a block of the VPC itself.

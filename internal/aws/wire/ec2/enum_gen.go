@@ -1276,6 +1276,19 @@ const (
 	VpcEncryptionControlStateMonitorInProgress = "monitor-in-progress"
 )
 
+// Values of VpcPeeringConnectionStateReasonCode.
+const (
+	VpcPeeringConnectionStateReasonCodeActive            = "active"
+	VpcPeeringConnectionStateReasonCodeDeleted           = "deleted"
+	VpcPeeringConnectionStateReasonCodeDeleting          = "deleting"
+	VpcPeeringConnectionStateReasonCodeExpired           = "expired"
+	VpcPeeringConnectionStateReasonCodeFailed            = "failed"
+	VpcPeeringConnectionStateReasonCodeInitiatingRequest = "initiating-request"
+	VpcPeeringConnectionStateReasonCodePendingAcceptance = "pending-acceptance"
+	VpcPeeringConnectionStateReasonCodeProvisioning      = "provisioning"
+	VpcPeeringConnectionStateReasonCodeRejected          = "rejected"
+)
+
 // Values of VpcState.
 const (
 	VpcStateAvailable = "available"
@@ -1597,6 +1610,8 @@ func enumValues(enum string) []string {
 		return []string{"enforce", "monitor"}
 	case "VpcEncryptionControlState":
 		return []string{"available", "creating", "delete-failed", "deleted", "deleting", "enforce-failed", "enforce-in-progress", "monitor-failed", "monitor-in-progress"}
+	case "VpcPeeringConnectionStateReasonCode":
+		return []string{"active", "deleted", "deleting", "expired", "failed", "initiating-request", "pending-acceptance", "provisioning", "rejected"}
 	case "VpcState":
 		return []string{"available", "deleting", "pending"}
 	case "VpcTenancy":

@@ -2,6 +2,19 @@
 
 package ec2
 
+import "time"
+
+// AcceptVpcPeeringConnectionInput is the request of action AcceptVpcPeeringConnection.
+type AcceptVpcPeeringConnectionInput struct {
+	VpcPeeringConnectionId *string `aws:"xml=vpcPeeringConnectionId required"`
+	DryRun                 *bool   `aws:"xml=dryRun"`
+}
+
+// AcceptVpcPeeringConnectionOutput is the answer of action AcceptVpcPeeringConnection.
+type AcceptVpcPeeringConnectionOutput struct {
+	VpcPeeringConnection *VpcPeeringConnection `aws:"xml=vpcPeeringConnection"`
+}
+
 // AssociateVpcCidrBlockInput is the request of action AssociateVpcCidrBlock.
 type AssociateVpcCidrBlockInput struct {
 	VpcId                           *string `aws:"xml=vpcId required"`
@@ -55,6 +68,21 @@ type CreateVpcOutput struct {
 	Vpc *Vpc `aws:"xml=vpc"`
 }
 
+// CreateVpcPeeringConnectionInput is the request of action CreateVpcPeeringConnection.
+type CreateVpcPeeringConnectionInput struct {
+	VpcId             *string `aws:"xml=vpcId required"`
+	PeerRegion        *string
+	TagSpecifications []TagSpecification `aws:"query=TagSpecification xml=TagSpecification>item"`
+	DryRun            *bool              `aws:"xml=dryRun"`
+	PeerVpcId         *string            `aws:"xml=peerVpcId"`
+	PeerOwnerId       *string            `aws:"xml=peerOwnerId"`
+}
+
+// CreateVpcPeeringConnectionOutput is the answer of action CreateVpcPeeringConnection.
+type CreateVpcPeeringConnectionOutput struct {
+	VpcPeeringConnection *VpcPeeringConnection `aws:"xml=vpcPeeringConnection"`
+}
+
 // DeleteVpcInput is the request of action DeleteVpc.
 type DeleteVpcInput struct {
 	VpcId  *string `aws:"required"`
@@ -63,6 +91,17 @@ type DeleteVpcInput struct {
 
 // DeleteVpcOutput is the answer of action DeleteVpc.
 type DeleteVpcOutput struct {
+}
+
+// DeleteVpcPeeringConnectionInput is the request of action DeleteVpcPeeringConnection.
+type DeleteVpcPeeringConnectionInput struct {
+	VpcPeeringConnectionId *string `aws:"xml=vpcPeeringConnectionId required"`
+	DryRun                 *bool   `aws:"xml=dryRun"`
+}
+
+// DeleteVpcPeeringConnectionOutput is the answer of action DeleteVpcPeeringConnection.
+type DeleteVpcPeeringConnectionOutput struct {
+	Return *bool `aws:"xml=return"`
 }
 
 // DescribeVpcAttributeInput is the request of action DescribeVpcAttribute.
@@ -105,6 +144,21 @@ type DescribeVpcClassicLinkDnsSupportOutput struct {
 	Vpcs      []ClassicLinkDnsSupport `aws:"xml=vpcs>item"`
 }
 
+// DescribeVpcPeeringConnectionsInput is the request of action DescribeVpcPeeringConnections.
+type DescribeVpcPeeringConnectionsInput struct {
+	NextToken               *string
+	MaxResults              *int32   `aws:"min=5 max=1000"`
+	DryRun                  *bool    `aws:"xml=dryRun"`
+	VpcPeeringConnectionIds []string `aws:"query=VpcPeeringConnectionId xml=VpcPeeringConnectionId>item"`
+	Filters                 []Filter `aws:"query=Filter xml=Filter>Filter"`
+}
+
+// DescribeVpcPeeringConnectionsOutput is the answer of action DescribeVpcPeeringConnections.
+type DescribeVpcPeeringConnectionsOutput struct {
+	VpcPeeringConnections []VpcPeeringConnection `aws:"query=VpcPeeringConnectionSet xml=vpcPeeringConnectionSet>item"`
+	NextToken             *string                `aws:"xml=nextToken"`
+}
+
 // DescribeVpcsInput is the request of action DescribeVpcs.
 type DescribeVpcsInput struct {
 	Filters    []Filter `aws:"query=Filter xml=Filter>Filter"`
@@ -144,6 +198,20 @@ type ModifyVpcAttributeInput struct {
 type ModifyVpcAttributeOutput struct {
 }
 
+// ModifyVpcPeeringConnectionOptionsInput is the request of action ModifyVpcPeeringConnectionOptions.
+type ModifyVpcPeeringConnectionOptionsInput struct {
+	VpcPeeringConnectionId            *string `aws:"required"`
+	AccepterPeeringConnectionOptions  *PeeringConnectionOptionsRequest
+	DryRun                            *bool
+	RequesterPeeringConnectionOptions *PeeringConnectionOptionsRequest
+}
+
+// ModifyVpcPeeringConnectionOptionsOutput is the answer of action ModifyVpcPeeringConnectionOptions.
+type ModifyVpcPeeringConnectionOptionsOutput struct {
+	AccepterPeeringConnectionOptions  *PeeringConnectionOptions `aws:"xml=accepterPeeringConnectionOptions"`
+	RequesterPeeringConnectionOptions *PeeringConnectionOptions `aws:"xml=requesterPeeringConnectionOptions"`
+}
+
 // ModifyVpcTenancyInput is the request of action ModifyVpcTenancy.
 type ModifyVpcTenancyInput struct {
 	VpcId           *string `aws:"required"`
@@ -156,10 +224,45 @@ type ModifyVpcTenancyOutput struct {
 	ReturnValue *bool `aws:"query=Return xml=return"`
 }
 
+// RejectVpcPeeringConnectionInput is the request of action RejectVpcPeeringConnection.
+type RejectVpcPeeringConnectionInput struct {
+	VpcPeeringConnectionId *string `aws:"xml=vpcPeeringConnectionId required"`
+	DryRun                 *bool   `aws:"xml=dryRun"`
+}
+
+// RejectVpcPeeringConnectionOutput is the answer of action RejectVpcPeeringConnection.
+type RejectVpcPeeringConnectionOutput struct {
+	Return *bool `aws:"xml=return"`
+}
+
+// CidrBlock is AWS's structure of that name (ec2 2016-11-15).
+type CidrBlock struct {
+	CidrBlock *string `aws:"xml=cidrBlock"`
+}
+
 // ClassicLinkDnsSupport is AWS's structure of that name (ec2 2016-11-15).
 type ClassicLinkDnsSupport struct {
 	ClassicLinkDnsSupported *bool   `aws:"xml=classicLinkDnsSupported"`
 	VpcId                   *string `aws:"xml=vpcId"`
+}
+
+// Ipv6CidrBlock is AWS's structure of that name (ec2 2016-11-15).
+type Ipv6CidrBlock struct {
+	Ipv6CidrBlock *string `aws:"xml=ipv6CidrBlock"`
+}
+
+// PeeringConnectionOptions is AWS's structure of that name (ec2 2016-11-15).
+type PeeringConnectionOptions struct {
+	AllowDnsResolutionFromRemoteVpc            *bool `aws:"xml=allowDnsResolutionFromRemoteVpc"`
+	AllowEgressFromLocalClassicLinkToRemoteVpc *bool `aws:"xml=allowEgressFromLocalClassicLinkToRemoteVpc"`
+	AllowEgressFromLocalVpcToRemoteClassicLink *bool `aws:"xml=allowEgressFromLocalVpcToRemoteClassicLink"`
+}
+
+// PeeringConnectionOptionsRequest is AWS's structure of that name (ec2 2016-11-15).
+type PeeringConnectionOptionsRequest struct {
+	AllowDnsResolutionFromRemoteVpc            *bool
+	AllowEgressFromLocalClassicLinkToRemoteVpc *bool
+	AllowEgressFromLocalVpcToRemoteClassicLink *bool
 }
 
 // Vpc is AWS's structure of that name (ec2 2016-11-15).
@@ -253,4 +356,38 @@ type VpcIpv6CidrBlockAssociation struct {
 	Ipv6Pool             *string            `aws:"xml=ipv6Pool"`
 	Ipv6AddressAttribute *string            `aws:"xml=ipv6AddressAttribute enum=Ipv6AddressAttribute"`
 	IpSource             *string            `aws:"xml=ipSource enum=IpSource"`
+}
+
+// VpcPeeringConnection is AWS's structure of that name (ec2 2016-11-15).
+type VpcPeeringConnection struct {
+	AccepterVpcInfo        *VpcPeeringConnectionVpcInfo     `aws:"xml=accepterVpcInfo"`
+	ExpirationTime         *time.Time                       `aws:"xml=expirationTime"`
+	RequesterVpcInfo       *VpcPeeringConnectionVpcInfo     `aws:"xml=requesterVpcInfo"`
+	Status                 *VpcPeeringConnectionStateReason `aws:"xml=status"`
+	Tags                   []Tag                            `aws:"query=TagSet xml=tagSet>item"`
+	VpcPeeringConnectionId *string                          `aws:"xml=vpcPeeringConnectionId"`
+}
+
+// VpcPeeringConnectionOptionsDescription is AWS's structure of that name (ec2 2016-11-15).
+type VpcPeeringConnectionOptionsDescription struct {
+	AllowDnsResolutionFromRemoteVpc            *bool `aws:"xml=allowDnsResolutionFromRemoteVpc"`
+	AllowEgressFromLocalClassicLinkToRemoteVpc *bool `aws:"xml=allowEgressFromLocalClassicLinkToRemoteVpc"`
+	AllowEgressFromLocalVpcToRemoteClassicLink *bool `aws:"xml=allowEgressFromLocalVpcToRemoteClassicLink"`
+}
+
+// VpcPeeringConnectionStateReason is AWS's structure of that name (ec2 2016-11-15).
+type VpcPeeringConnectionStateReason struct {
+	Code    *string `aws:"xml=code enum=VpcPeeringConnectionStateReasonCode"`
+	Message *string `aws:"xml=message"`
+}
+
+// VpcPeeringConnectionVpcInfo is AWS's structure of that name (ec2 2016-11-15).
+type VpcPeeringConnectionVpcInfo struct {
+	CidrBlock        *string                                 `aws:"xml=cidrBlock"`
+	Ipv6CidrBlockSet []Ipv6CidrBlock                         `aws:"xml=ipv6CidrBlockSet>item"`
+	CidrBlockSet     []CidrBlock                             `aws:"xml=cidrBlockSet>item"`
+	OwnerId          *string                                 `aws:"xml=ownerId"`
+	PeeringOptions   *VpcPeeringConnectionOptionsDescription `aws:"xml=peeringOptions"`
+	VpcId            *string                                 `aws:"xml=vpcId"`
+	Region           *string                                 `aws:"xml=region"`
 }
