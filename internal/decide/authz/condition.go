@@ -22,12 +22,13 @@ type operator struct {
 	negated bool // true when no value is like any of the policy's
 	wild    bool // * and ? stand for others in the policy's values
 	null    bool
+	plain   bool // the policy's values hold no variables
 	// like compares a request's value with one of the policy's, which may be a glob.
 	like func(value, policy string) bool
 }
 
 // operators of the language (IAM User Guide, "IAM JSON policy elements: Condition
-// operators").
+// operators"). Variables stand in texts and ARNs only.
 var operators = map[string]*operator{
 	"StringEquals":              {like: func(v, p string) bool { return v == p }},
 	"StringNotEquals":           {negated: true, like: func(v, p string) bool { return v == p }},
@@ -36,25 +37,25 @@ var operators = map[string]*operator{
 	"StringLike":                {wild: true, like: stringLike},
 	"StringNotLike":             {wild: true, negated: true, like: stringLike},
 
-	"NumericEquals":            {like: numeric(func(c int) bool { return c == 0 })},
-	"NumericNotEquals":         {negated: true, like: numeric(func(c int) bool { return c == 0 })},
-	"NumericLessThan":          {like: numeric(func(c int) bool { return c < 0 })},
-	"NumericLessThanEquals":    {like: numeric(func(c int) bool { return c <= 0 })},
-	"NumericGreaterThan":       {like: numeric(func(c int) bool { return c > 0 })},
-	"NumericGreaterThanEquals": {like: numeric(func(c int) bool { return c >= 0 })},
+	"NumericEquals":            {plain: true, like: numeric(func(c int) bool { return c == 0 })},
+	"NumericNotEquals":         {plain: true, negated: true, like: numeric(func(c int) bool { return c == 0 })},
+	"NumericLessThan":          {plain: true, like: numeric(func(c int) bool { return c < 0 })},
+	"NumericLessThanEquals":    {plain: true, like: numeric(func(c int) bool { return c <= 0 })},
+	"NumericGreaterThan":       {plain: true, like: numeric(func(c int) bool { return c > 0 })},
+	"NumericGreaterThanEquals": {plain: true, like: numeric(func(c int) bool { return c >= 0 })},
 
-	"DateEquals":            {like: dates(func(c int) bool { return c == 0 })},
-	"DateNotEquals":         {negated: true, like: dates(func(c int) bool { return c == 0 })},
-	"DateLessThan":          {like: dates(func(c int) bool { return c < 0 })},
-	"DateLessThanEquals":    {like: dates(func(c int) bool { return c <= 0 })},
-	"DateGreaterThan":       {like: dates(func(c int) bool { return c > 0 })},
-	"DateGreaterThanEquals": {like: dates(func(c int) bool { return c >= 0 })},
+	"DateEquals":            {plain: true, like: dates(func(c int) bool { return c == 0 })},
+	"DateNotEquals":         {plain: true, negated: true, like: dates(func(c int) bool { return c == 0 })},
+	"DateLessThan":          {plain: true, like: dates(func(c int) bool { return c < 0 })},
+	"DateLessThanEquals":    {plain: true, like: dates(func(c int) bool { return c <= 0 })},
+	"DateGreaterThan":       {plain: true, like: dates(func(c int) bool { return c > 0 })},
+	"DateGreaterThanEquals": {plain: true, like: dates(func(c int) bool { return c >= 0 })},
 
-	"Bool":         {like: strings.EqualFold},
-	"BinaryEquals": {like: binary},
+	"Bool":         {plain: true, like: strings.EqualFold},
+	"BinaryEquals": {plain: true, like: binary},
 
-	"IpAddress":    {like: inRange},
-	"NotIpAddress": {negated: true, like: inRange},
+	"IpAddress":    {plain: true, like: inRange},
+	"NotIpAddress": {plain: true, negated: true, like: inRange},
 
 	"ArnEquals":    {wild: true, like: arnLike},
 	"ArnNotEquals": {wild: true, negated: true, like: arnLike},
@@ -80,7 +81,7 @@ func (c *Condition) operator() bool {
 func (c *Condition) compile(variables bool) {
 	c.values = make([]pattern, len(c.Values))
 	for i, v := range c.Values {
-		c.values[i] = newPattern(v, c.test.wild, variables)
+		c.values[i] = newPattern(v, c.test.wild, variables && !c.test.plain)
 	}
 }
 
@@ -95,7 +96,7 @@ func (c *Condition) holds(ctx Context) bool {
 		}
 		return false
 	}
-	if !there || len(values) == 0 {
+	if !there || len(values) == 0 || c.set != anyOf && empty(values) {
 		switch {
 		case c.ifExists || c.set == forAll:
 			return true
@@ -123,6 +124,16 @@ func (c *Condition) holds(ctx Context) bool {
 		}
 	}
 	return c.set == forAll
+}
+
+// empty says whether a key's values are no set: none, or empty ones alone.
+func empty(values []string) bool {
+	for _, v := range values {
+		if v != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // likeAny says whether one of the policy's values is like the request's.

@@ -100,7 +100,8 @@ type Decision struct {
 // Evaluate decides a request within one account (IAM User Guide, "Policy
 // evaluation logic"): a Deny anywhere wins; else an Allow is needed from the
 // identity's policies, and from the boundary and from the session where there are
-// any. A policy of the resource that names the principal itself is enough alone.
+// any. A policy of the resource that names the principal itself is enough alone; one
+// that names a session's role is enough without the identity's.
 func Evaluate(p *Policies, r *Request) Decision {
 	e := evaluation{r: r, action: strings.ToLower(r.Action)}
 	identity := e.layer(IdentityLayer, p.Identity, false)
@@ -116,9 +117,9 @@ func Evaluate(p *Policies, r *Request) Decision {
 		return d
 	}
 	switch {
-	case resource && e.direct:
+	case resource && e.named == itself:
 		d.Outcome = Allowed
-	case !identity && !r.Who.Root:
+	case !identity && e.named < itsRole && !r.Who.Root:
 		d.By = IdentityLayer
 	case !boundary:
 		d.By = BoundaryLayer
@@ -144,15 +145,18 @@ func EvaluateTrust(p *Policies, r *Request, account string) Decision {
 		return Decision{Outcome: ExplicitDeny, By: e.denies[0].Layer, Matches: e.denies}
 	}
 	d := Decision{Matches: e.allows}
-	direct := e.direct && r.Who.Account == account
+	named := e.named
+	if r.Who.Account != account {
+		named = min(named, itsAccount)
+	}
 	switch {
 	case !resource:
 		d.By = ResourceLayer
-	case !identity && !direct:
+	case !identity && named < itsRole:
 		d.By = IdentityLayer
-	case !boundary && !direct:
+	case !boundary && named < itself:
 		d.By = BoundaryLayer
-	case !session && !direct:
+	case !session && named < itself:
 		d.By = SessionLayer
 	default:
 		d.Outcome = Allowed
@@ -160,13 +164,23 @@ func EvaluateTrust(p *Policies, r *Request, account string) Decision {
 	return d
 }
 
+// naming is how closely a statement of a resource's policy names a principal.
+type naming int
+
+const (
+	nobody     naming = iota
+	itsAccount        // whose own policies decide, too
+	itsRole           // of a session: its boundary and its session's policies limit it yet
+	itself            // nothing else is needed
+)
+
 // evaluation collects the statements that apply to a request.
 type evaluation struct {
 	r      *Request
 	action string // in lower case
 	allows []Match
 	denies []Match
-	direct bool // an Allow names the principal, not only its account
+	named  naming // the closest of the Allows of the resource's policies
 }
 
 // layer looks through the policies of a layer and says whether one allows.
@@ -176,10 +190,9 @@ func (e *evaluation) layer(layer Layer, policies []Policy, principals bool) bool
 		doc := policies[i].Doc
 		for j := range doc.Statements {
 			s := &doc.Statements[j]
-			direct := false
+			named := nobody
 			if principals {
-				named := false
-				if named, direct = s.names(e.r.Who); !named {
+				if named = s.names(e.r.Who); named == nobody {
 					continue
 				}
 			}
@@ -189,7 +202,7 @@ func (e *evaluation) layer(layer Layer, policies []Policy, principals bool) bool
 			m := Match{Layer: layer, Policy: &policies[i], Statement: s}
 			if s.Allow {
 				allowed = true
-				e.direct = e.direct || direct
+				e.named = max(e.named, named)
 				e.allows = append(e.allows, m)
 			} else {
 				e.denies = append(e.denies, m)
@@ -256,31 +269,42 @@ func (s *Statement) meets(ctx Context) bool {
 	return true
 }
 
-// names says whether a statement of a resource's policy is about a principal, and
-// whether it names more than the account.
-func (s *Statement) names(w Who) (named, direct bool) {
+// names says how closely a statement of a resource's policy names a principal.
+func (s *Statement) names(w Who) naming {
+	named := nobody
 	for _, p := range s.Principals {
-		n, d := p.is(w)
-		named, direct = named || n, direct || d
+		named = max(named, p.is(w))
 	}
-	if s.NotPrincipal {
-		return !named, !named
+	switch {
+	case !s.NotPrincipal:
+		return named
+	case named == nobody:
+		return itself
 	}
-	return named, direct
+	return nobody
 }
 
-func (p Principal) is(w Who) (named, direct bool) {
+func (p Principal) is(w Who) naming {
 	switch {
 	case p.Value == "*" && (p.Type == "*" || p.Type == "AWS"):
-		return true, true
+		return itself
 	case p.Type == "Service":
-		return p.Value == w.Service && w.Service != "", p.Value == w.Service
+		if w.Service != "" && p.Value == w.Service {
+			return itself
+		}
+		return nobody
 	case p.Type != "AWS" || w.Service != "":
-		return false, false
-	case p.Value == w.ARN || p.Value == w.Role && w.Role != "" || p.Value == w.ID:
-		return true, true
+		return nobody
+	case p.Value == w.ARN || p.Value == w.ID:
+		return itself
+	case w.Role != "" && (p.Value == w.Role || strings.HasPrefix(w.ID, p.Value+":")):
+		return itsRole
+	case p.Value != w.Account && !(strings.HasPrefix(p.Value, "arn:") && strings.HasSuffix(p.Value, ":iam::"+w.Account+":root")):
+		return nobody
+	case w.Root:
+		return itself
 	}
-	return p.Value == w.Account || strings.HasPrefix(p.Value, "arn:") && strings.HasSuffix(p.Value, ":iam::"+w.Account+":root"), w.Root
+	return itsAccount
 }
 
 // Grants says whether a document allows some action of a service, given by its name
