@@ -31,7 +31,11 @@ var edgePatterns = slices.DeleteFunc(slices.Clone(patterns), func(l pattern) boo
 // Outside of the VPC the largest packet has 1,500 bytes on both sides.
 func edgeRows(ctx context.Context, b *bench) ([]row, error) {
 	var sides []*pathSide
-	for _, routers := range []int{2, 4, 1} {
+	for i, routers := range []int{2, 4, 1, 2} {
+		segment := 0
+		if i == 3 {
+			segment = largeSegment
+		}
 		mtus := []int{mtu}
 		for len(mtus) <= routers {
 			mtus = append(mtus, internetMTU)
@@ -39,7 +43,7 @@ func edgeRows(ctx context.Context, b *bench) ([]row, error) {
 		if routers == 4 {
 			mtus = []int{mtu, mtu, mtu, internetMTU, internetMTU}
 		}
-		client, server, err := b.plainPath(mtus...)
+		client, server, err := b.plainPath(segment, mtus...)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +78,7 @@ func edgeRows(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	two, four, one := sides[0], sides[1], sides[2]
+	two, four, one, large := sides[0], sides[1], sides[2], sides[3]
 	var rows []row
 	for k, kind := range edgeKinds {
 		for _, l := range edgePatterns {
@@ -90,6 +94,9 @@ func edgeRows(ctx context.Context, b *bench) ([]row, error) {
 				r := compare(l, s, two, least, "2 routers")
 				r.note += fmt.Sprintf("; of one router's %s", number(median(ratios(s.perCPU[l.name], one.perCPU[l.name]))))
 				rows = append(rows, r)
+			}
+			if l.both {
+				rows = append(rows, compare(l, own[0], large, 0, "2 routers, large segments"))
 			}
 			if k == byNAT {
 				rows = append(rows, compare(l, own[0], four, 0, "4 routers"))

@@ -78,9 +78,10 @@ func copySelf(to string) error {
 }
 
 // plainPath starts the yardstick's two load generators, with as many routers
-// between them as there are links, less one, each of which has an MTU.
-func (b *bench) plainPath(mtus ...int) (client, server *agent, err error) {
-	args := []string{"path", b.traffic}
+// between them as there are links, less one, each of which has an MTU, and the largest
+// segment that they take in one piece (0: Linux's own 64 KiB).
+func (b *bench) plainPath(segment int, mtus ...int) (client, server *agent, err error) {
+	args := []string{"path", b.traffic, strconv.Itoa(segment)}
 	for _, m := range mtus {
 		args = append(args, strconv.Itoa(m))
 	}
@@ -141,15 +142,15 @@ func plainMain(args []string) int {
 	runtime.LockOSThread()
 	var err error
 	switch {
-	case len(args) >= 4 && args[0] == "path":
-		mtus := make([]int, len(args)-2)
+	case len(args) >= 5 && args[0] == "path":
+		sizes := make([]int, len(args)-2)
 		for i, arg := range args[2:] {
 			var bad error
-			mtus[i], bad = strconv.Atoi(arg)
+			sizes[i], bad = strconv.Atoi(arg)
 			err = errors.Join(err, bad)
 		}
 		if err == nil {
-			err = plainRouters(args[1], mtus)
+			err = plainRouters(args[1], sizes[0], sizes[1:])
 		}
 	case len(args) == 3 && args[0] == "links":
 		n, err1 := strconv.Atoi(args[1])
@@ -176,7 +177,7 @@ func plainHost(link, end int) netip.Addr {
 // plainRouters makes a row of namespaces: a client, routers, the first of which is
 // this one, and a server. It runs the load generator at both ends and waits until
 // they end.
-func plainRouters(traffic string, mtus []int) error {
+func plainRouters(traffic string, segment int, mtus []int) error {
 	last := len(mtus) // number of the server; the client's is 0
 	row := make([]*os.File, last+1)
 	for i := range row {
@@ -202,7 +203,7 @@ func plainRouters(traffic string, mtus []int) error {
 	for i, mtu := range mtus {
 		const near, far = "right", "left" // as the two that they join have them
 		if err := in(row[i], func() error {
-			return errors.Join(veth(near, far, row[i+1], mtu), addAddr(near, netip.PrefixFrom(plainHost(i, 0), 24)))
+			return errors.Join(veth(near, far, row[i+1], mtu, segment), addAddr(near, netip.PrefixFrom(plainHost(i, 0), 24)))
 		}); err != nil {
 			return err
 		}
@@ -273,7 +274,7 @@ func manyLinks(n, each int) error {
 			k := i*each + j
 			host := netip.AddrFrom4([4]byte{10, 60, byte(k >> 8), byte(k)})
 			name := fmt.Sprintf("e%d", k)
-			if err := veth(name, fmt.Sprintf("eth%d", j), ns, mtu); err != nil {
+			if err := veth(name, fmt.Sprintf("eth%d", j), ns, mtu, 0); err != nil {
 				return err
 			}
 			if err := routeTo(name, host); err != nil {
@@ -338,9 +339,9 @@ func linkUp(name string) error {
 }
 
 // veth makes a pair: name here, peer in ns.
-func veth(name, peer string, ns *os.File, mtu int) error {
+func veth(name, peer string, ns *os.File, mtu, segment int) error {
 	err := netlink.LinkAdd(&netlink.Veth{
-		LinkAttrs: netlink.LinkAttrs{Name: name, MTU: mtu, NumTxQueues: 1, NumRxQueues: 1, TxQLen: -1},
+		LinkAttrs: netlink.LinkAttrs{Name: name, MTU: mtu, NumTxQueues: 1, NumRxQueues: 1, TxQLen: -1, GSOIPv4MaxSize: uint32(segment)},
 		PeerName:  peer, PeerNamespace: netlink.NsFd(int(ns.Fd())),
 	})
 	if err != nil {
