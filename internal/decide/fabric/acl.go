@@ -95,7 +95,7 @@ func (a Acl) Decide(dir Direction, h Header) Entry {
 	return Denial
 }
 
-func noMember(string, netip.Addr) bool { return false }
+func noMember(Match, netip.Addr) bool { return false }
 
 // AclOf finds the ACL of a subnet.
 func AclOf(r state.Reader, scope state.Scope, subnet string) (Acl, bool) {

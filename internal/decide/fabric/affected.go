@@ -40,6 +40,7 @@ func Affected(r state.Reader, c state.Change) []Unit {
 		for _, side := range []*state.SecurityGroupRule{before, after} {
 			if side != nil {
 				a.add(KindGroup, c.Key.Scope().Key(side.GroupID))
+				a.members(side)
 			}
 		}
 	case state.NetworkInterfaces.Name():
@@ -74,6 +75,9 @@ func Affected(r state.Reader, c state.Change) []Unit {
 	case state.Faults.Name():
 		before, after := sides[state.Fault](c)
 		a.fault(before, after)
+	case state.VpcPeerings.Name():
+		before, after := sides[state.VpcPeering](c)
+		a.peering(c.Key, before, after)
 	}
 	return Canonical(a.units)
 }
@@ -113,9 +117,11 @@ func (a *affected) vpc(k state.Key, before, after *state.Vpc) {
 			for t := range state.RouteTables.By(a.r, state.ByVpc, k.ID) {
 				a.add(KindRouteTable, t.Key) // which routes are more specific than local
 			}
+			a.peers(k, false)
 		}
 		return
 	}
+	a.peers(k, true)
 	for g := range state.InternetGateways.By(a.r, state.ByVpc, k.ID) {
 		a.add(KindGateway, g.Key)
 	}
@@ -189,8 +195,11 @@ func (a *affected) group(k state.Key, before, after *state.SecurityGroup) {
 	}
 	a.ports(state.ByGroup, k)
 	for rule := range state.SecurityGroupRules.By(a.r, state.ByPeer, k.ID) {
+		a.add(KindGroup, rule.Scope().Key(rule.GroupID))
+	}
+	for rule := range state.SecurityGroupRules.By(a.r, state.ByGroup, k.ID) {
 		if rule.Scope() == k.Scope() {
-			a.add(KindGroup, k.Scope().Key(rule.GroupID))
+			a.members(rule)
 		}
 	}
 }

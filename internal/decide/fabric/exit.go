@@ -6,8 +6,9 @@ import (
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// Entrance is where a packet comes into a VPC's router: from an interface, or by
-// the internet gateway, which has put private addresses in already.
+// Entrance is where a packet comes into a VPC's router: from an interface, by the
+// internet gateway, which has put private addresses in already, or by a peering
+// connection, which asks for neither.
 type Entrance struct {
 	Interface *state.NetworkInterface
 	Gateway   string
@@ -24,9 +25,10 @@ type Exit struct {
 	Found   bool
 	Inside  bool // the VPC's own address, which its local route leads to
 	// Where it goes: to an interface, which has the address unless a route led
-	// there, or by the gateway.
+	// there, by the gateway, or by a peering connection.
 	Interface *state.NetworkInterface
 	Internet  string
+	Peering   string
 }
 
 // Exit decides where a packet goes: the VPC's services first; then a route more
@@ -49,8 +51,10 @@ func (v VPC) Exit(r state.Reader, in Entrance, h Header) Exit {
 		if s, ok := state.Subnets.Get(r, scope.Key(in.Interface.SubnetID)); ok {
 			stays = s.Cidr.Contains(h.Dst)
 		}
-	} else if t, ok := GatewayTableOf(r, scope, in.Gateway); ok && t.VPC == v.Key.ID {
-		table, stays = t, false
+	} else if in.Gateway != "" {
+		if t, ok := GatewayTableOf(r, scope, in.Gateway); ok && t.VPC == v.Key.ID {
+			table, stays = t, false
+		}
 	}
 	out := Exit{Table: table.Key.ID}
 	if out.Route, out.Found = table.Lookup(h.Dst); out.Found {
@@ -72,6 +76,8 @@ func (v VPC) Exit(r state.Reader, in Entrance, h Header) Exit {
 	case !out.Found || out.Route.State != RouteActive:
 	case out.Route.Internet:
 		out.Internet, _ = GatewayOf(r, scope, v.Key.ID)
+	case out.Route.Peering != "":
+		out.Peering = out.Route.Peering
 	case out.Route.Port.ID != "":
 		out.Interface, _ = state.NetworkInterfaces.Get(r, out.Route.Port)
 		// A route that leads to who has the address is as good as the local one.

@@ -28,9 +28,10 @@ const (
 	KindPort       Kind = "port"    // an interface through which packets pass
 	KindGateway    Kind = "gateway" // an internet gateway that is attached
 	KindHost       Kind = "host"    // a machine of the simulated internet
+	KindPeering    Kind = "peering" // a VPC peering connection that is active
 )
 
-var kindOrder = []Kind{KindVPC, KindSubnet, KindRouteTable, KindAcl, KindGroup, KindPort, KindGateway, KindHost}
+var kindOrder = []Kind{KindVPC, KindSubnet, KindRouteTable, KindAcl, KindGroup, KindPort, KindGateway, KindHost, KindPeering}
 
 // Unit names one thing that can be derived alone. The key is that of its
 // resource: a port's is its network interface's.
@@ -72,6 +73,9 @@ func Units(r state.Reader) []Unit {
 	}
 	for h := range state.Hosts.All(r) {
 		us = append(us, Unit{KindHost, h.Key})
+	}
+	for p := range state.VpcPeerings.All(r) {
+		us = append(us, Unit{KindPeering, p.Key})
 	}
 	return us
 }

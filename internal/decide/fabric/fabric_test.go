@@ -30,7 +30,7 @@ func TestRulesNormalised(t *testing.T) {
 		{"icmpv6", -1, -1, "10.0.0.0/8", "icmp type -1 code -1 10.0.0.0/8 (the protocol and the address are of different IP versions)"},
 		{"icmp", -1, -1, "2001:db8::/32", "icmp type -1 code -1 2001:db8::/32 (the protocol and the address are of different IP versions)"},
 		{"tcp", 80, 80, "sg-none", "tcp 80 sg-none (the group does not exist in this VPC)"},
-		{"tcp", 80, 80, "sg-elsewhere", "tcp 80 sg-elsewhere (the group does not exist in this VPC)"},
+		{"tcp", 80, 80, "sg-elsewhere", "tcp 80 sg-elsewhere (the group is in a VPC that no active peering connection of this Region joins)"},
 		{"tcp", 80, 80, "pl-1", "tcp 80 (the prefix list does not exist)"},
 		{"256", -1, -1, "10.0.0.0/8", "protocol 256 10.0.0.0/8 (the protocol is not known)"},
 		{"sctp", -1, -1, "10.0.0.0/8", "protocol 0 10.0.0.0/8 (the protocol is not known)"},
@@ -56,7 +56,7 @@ func TestRulesNormalised(t *testing.T) {
 // Rules of IPv6 and of groups are about IPv4 packets only where they can be.
 func TestFamilies(t *testing.T) {
 	packet := fabric.Header{Src: netip.MustParseAddr("10.0.0.4"), Dst: netip.MustParseAddr("10.0.0.5"), Protocol: fabric.ICMPv6}
-	everybody := func(string, netip.Addr) bool { return true }
+	everybody := func(fabric.Match, netip.Addr) bool { return true }
 	for _, test := range []struct {
 		match fabric.Match
 		want  bool
@@ -101,13 +101,13 @@ func TestAffected(t *testing.T) {
 		{"pending to running", func(tx *state.Tx) { fabrictest.Instance(tx, "i-db1", "vpc-1", state.Running) }, "[]"},
 		{"an instance that is stopping is there still", func(tx *state.Tx) { instance(tx, func(i *state.Instance) { i.State = state.Stopping }) }, "[]"},
 		{"an instance stops", func(tx *state.Tx) { instance(tx, func(i *state.Instance) { i.State = state.Stopped }) }, "[port eni-app2]"},
-		{"a rule", func(tx *state.Tx) { fabrictest.Rule(tx, "sgr-x", "sg-db", false, "-1", -1, -1, "sg-app") }, "[security-group sg-db]"},
+		{"a rule", func(tx *state.Tx) { fabrictest.Rule(tx, "sgr-other", "sg-db", false, "-1", -1, -1, "sg-app") }, "[security-group sg-db]"},
 		{"a member joins", func(tx *state.Tx) {
 			fabrictest.Interface(tx, "eni-app1", "vpc-1", "subnet-1", "i-app1", 0, []string{"sg-db"}, "172.30.0.4")
 		}, "[port eni-app1]"},
 		{"a second interface", func(tx *state.Tx) {
-			fabrictest.Interface(tx, "eni-x", "vpc-1", "subnet-1", "i-app1", 1, []string{"sg-db"}, "172.30.0.9")
-		}, "[port eni-app1 port eni-x]"},
+			fabrictest.Interface(tx, "eni-other", "vpc-1", "subnet-1", "i-app1", 1, []string{"sg-db"}, "172.30.0.9")
+		}, "[port eni-app1 port eni-other]"},
 		{"an interface is detached", func(tx *state.Tx) {
 			fabrictest.Interface(tx, "eni-app2", "vpc-1", "subnet-2", "", 0, []string{"sg-app"}, "172.30.1.4", "172.30.1.5")
 		}, "[port eni-app2]"},

@@ -104,8 +104,15 @@ func NewRules(r state.Reader, g *state.SecurityGroup, row *state.SecurityGroupRu
 		if m.Group == g.ID {
 			break
 		}
-		if peer, ok := state.SecurityGroups.Get(r, g.Scope().Key(m.Group)); !ok || peer.VpcID != g.VpcID {
+		peer, ok := peerGroup(r, row)
+		switch {
+		case !ok:
 			m.Void = VoidGroup
+		case peer.VpcID == g.VpcID && peer.Scope() == g.Scope():
+		default:
+			if m.Peering = foreign(r, g, peer); m.Peering == "" {
+				m.Void = VoidPeering
+			}
 		}
 	case !m.Cidr.IsValid():
 		m.Void = VoidPrefixList
@@ -115,7 +122,7 @@ func NewRules(r state.Reader, g *state.SecurityGroup, row *state.SecurityGroupRu
 
 // FirstRule is the rule that lets a header pass the groups (sorted ids, as in
 // Port.Groups) in a direction: the first one of the first group that has one.
-func FirstRule(r state.Reader, scope state.Scope, groups []string, dir Direction, h Header, member func(string, netip.Addr) bool) (group string, rule Rule, ok bool) {
+func FirstRule(r state.Reader, scope state.Scope, groups []string, dir Direction, h Header, member func(Match, netip.Addr) bool) (group string, rule Rule, ok bool) {
 	peer := h.Src
 	if dir == Egress {
 		peer = h.Dst

@@ -54,7 +54,7 @@ func TestPrefixList(t *testing.T) {
 		l.Versions = append(l.Versions, state.PrefixListVersion{Version: 2, Entries: []state.PrefixListEntry{{Cidr: netip.MustParsePrefix("172.30.1.4/32")}}})
 	}), "[route-table rtb-1 security-group sg-list]", "[tcp 443 172.30.1.4/32]")
 	header := fabric.Header{Src: netip.MustParseAddr("172.30.1.4"), Dst: netip.MustParseAddr("172.30.0.4"), Protocol: fabric.TCP, DPort: 443}
-	nobody := func(string, netip.Addr) bool { return false }
+	nobody := func(fabric.Match, netip.Addr) bool { return false }
 	if _, rule, ok := fabric.FirstRule(s.Snapshot(), fabrictest.Scope, []string{"sg-list"}, fabric.Ingress, header, nobody); !ok || rule.ID != "sgr-list" {
 		t.Errorf("%v %v", rule, ok)
 	}

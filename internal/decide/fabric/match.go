@@ -85,6 +85,7 @@ type Void string
 // The reasons.
 const (
 	VoidGroup      Void = "the group does not exist in this VPC"
+	VoidPeering    Void = "the group is in a VPC that no active peering connection of this Region joins"
 	VoidPrefixList Void = "the prefix list does not exist"
 	VoidFamily     Void = "the protocol and the address are of different IP versions"
 	VoidProtocol   Void = "the protocol is not known"
@@ -100,6 +101,7 @@ type Match struct {
 	Code     int   // of ICMP, -1: all
 	Cidr     netip.Prefix
 	Group    string // members of this group; then Cidr is not valid
+	Peering  string // of a group in another VPC: what joins the two
 	Void     Void
 }
 
@@ -126,7 +128,7 @@ func (m Match) IsICMP() bool { return m.Protocol == ICMP || m.Protocol == ICMPv6
 
 // Asks says whether the header matches, given its address on the peer's side
 // and a test of membership for groups.
-func (m Match) Asks(h Header, peer netip.Addr, member func(group string, a netip.Addr) bool) bool {
+func (m Match) Asks(h Header, peer netip.Addr, member func(m Match, a netip.Addr) bool) bool {
 	if m.Void != "" || m.Protocol != AnyProtocol && m.Protocol != int(h.Protocol) {
 		return false
 	}
@@ -140,7 +142,7 @@ func (m Match) Asks(h Header, peer netip.Addr, member func(group string, a netip
 		return false
 	}
 	if m.Group != "" {
-		return member(m.Group, peer)
+		return member(m, peer)
 	}
 	return m.Cidr.Contains(peer)
 }
@@ -157,6 +159,9 @@ func (m Match) String() string {
 	}
 	if m.Group != "" {
 		s += " " + m.Group
+		if m.Peering != "" {
+			s += " by " + m.Peering
+		}
 	} else if m.Cidr.IsValid() {
 		s += " " + m.Cidr.String()
 	}

@@ -35,6 +35,7 @@ type Port struct {
 	Outer           string // the gateway's link in the internet, when there are any
 	IdleTimeout     int    // of a NAT gateway's flows, in seconds
 	Fault           Fault
+	References      []Reference
 }
 
 // Public is a public address that the internet gateway puts in the place of a
@@ -111,6 +112,7 @@ func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 	}
 	slices.Sort(p.Groups)
 	p.Groups = slices.Compact(p.Groups)
+	p.References = references(r, scope.Key(row.VpcID), p.Groups)
 	for other := range state.NetworkInterfaces.By(r, state.ByInstance, p.Instance) {
 		if other.ID != k.ID && other.Scope() == scope && carries(r, other) {
 			p.Several = true
@@ -152,10 +154,20 @@ func InterfaceAt(r state.Reader, scope state.Scope, vpc string, a netip.Addr) (*
 // Member says whether an address belongs to an interface of a group: a
 // reference to a group means the private addresses, primary and secondary, of
 // its members (VPC User Guide, "Security group rules"); those of interfaces that
-// nothing passes make no difference and are left out, as in the rules.
-func Member(r state.Reader, scope state.Scope, vpc string) func(group string, a netip.Addr) bool {
-	return func(group string, a netip.Addr) bool {
-		n, ok := InterfaceAt(r, scope, vpc, a)
-		return ok && slices.Contains(n.Groups, group) && carries(r, n)
+// nothing passes make no difference and are left out, as in the rules. A group of
+// another VPC has its members behind the peering connection that the packet comes
+// by, or goes by; via is that, "" for none.
+func Member(r state.Reader, scope state.Scope, vpc, via string) func(m Match, a netip.Addr) bool {
+	return func(m Match, a netip.Addr) bool {
+		at := scope.Key(vpc)
+		if m.Peering != "" {
+			other, ok := PeerVPC(r, at, m.Peering)
+			if !ok || m.Peering != via {
+				return false
+			}
+			at = other
+		}
+		n, ok := InterfaceAt(r, at.Scope(), at.ID, a)
+		return ok && slices.Contains(n.Groups, m.Group) && carries(r, n)
 	}
 }

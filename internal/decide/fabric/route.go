@@ -29,12 +29,13 @@ type Route struct {
 	List        string // the prefix list that it comes from
 	Target      string // Local, or the id of a gateway, interface, peering …
 	State       string // RouteActive or RouteBlackhole
-	// Where it leads, when it carries packets: to the internet gateway, or to the
-	// port of a NAT gateway or an interface.
+	// Where it leads, when it carries packets: to the internet gateway, to a peering
+	// connection, or to the port of a NAT gateway or an interface.
 	Internet bool
+	Peering  string
 	Port     state.Key
-	Link     string     // of the port, in the router
-	Via      netip.Addr // of the port: its primary address
+	Link     string     // of the port or the peering connection, in the router
+	Via      netip.Addr // of the port: its primary address; of the peering connection: its other end
 	Checked  bool       // the port's source/destination check drops what is not for itself
 }
 
@@ -100,6 +101,11 @@ func lead(r state.Reader, scope state.Scope, vpc string, route state.Route) Rout
 		}
 	case route.InterfaceID != "":
 		out.to(r, scope.Key(route.InterfaceID))
+	case route.PeeringID != "":
+		if _, side, ok := peeringOf(r, scope.Key(vpc), route.PeeringID); ok {
+			out.State, out.Peering = RouteActive, route.PeeringID
+			out.Link, out.Via = PeeringLink(route.PeeringID), peeringEnds[1-side]
+		}
 	}
 	return out
 }

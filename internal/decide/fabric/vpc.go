@@ -26,6 +26,7 @@ type VPC struct {
 	Specific bool // any does so for a part of the VPC
 	Forwards bool // any of its interfaces passes packets on that are not its own
 	Faulty   bool // something in it is broken on purpose
+	Peered   bool // packets pass a peering connection of it
 }
 
 // Service is something that the VPC itself answers. No group and no ACL is
@@ -70,6 +71,7 @@ func LoadVPC(r state.Reader, k state.Key) (VPC, bool) {
 			break
 		}
 	}
+	v.Peered = Peered(r, k)
 	return v, true
 }
 

@@ -68,23 +68,29 @@ func (o Sysctl) Key() string    { return fmt.Sprintf("sysctl %s %s", o.Netns, o.
 func (o Sysctl) String() string { return o.Key() + " = " + o.Value }
 
 // Link is a veth pair: Name in the router Netns, PeerName inside Peer.
-// Group is the interface group of the router's end: the subnet number.
+// Group is the interface group of the router's end: the subnet number. PeerGroup is
+// that of the other one, where Peer is a router whose rules ask for it, else 0.
 type Link struct {
-	Netns    Netns
-	Name     string // at most 15 bytes
-	MAC      string // of the router's end, also the gateway's MAC inside
-	Group    uint32
-	Peer     Netns
-	PeerName string
-	PeerMAC  string
-	MTU      int
+	Netns     Netns
+	Name      string // at most 15 bytes
+	MAC       string // of the router's end, also the gateway's MAC inside
+	Group     uint32
+	Peer      Netns
+	PeerName  string
+	PeerMAC   string
+	PeerGroup uint32
+	MTU       int
 }
 
 func (o Link) Kind() Kind  { return KindLink }
 func (o Link) NS() Netns   { return o.Netns }
 func (o Link) Key() string { return fmt.Sprintf("link %s %s", o.Netns, o.Name) }
 func (o Link) String() string {
-	return fmt.Sprintf("%s mac %s group %d mtu %d peer %s %s mac %s", o.Key(), o.MAC, o.Group, o.MTU, o.Peer, o.PeerName, o.PeerMAC)
+	s := fmt.Sprintf("%s mac %s group %d mtu %d peer %s %s mac %s", o.Key(), o.MAC, o.Group, o.MTU, o.Peer, o.PeerName, o.PeerMAC)
+	if o.PeerGroup != 0 {
+		s += fmt.Sprintf(" group %d", o.PeerGroup)
+	}
+	return s
 }
 
 // SamePair says whether two states of a link are of one pair: another peer, or

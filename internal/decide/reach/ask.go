@@ -56,7 +56,7 @@ func (l *leg) ask(s fabric.Stage) *Hop {
 func (l *leg) source() *Hop {
 	e := l.from
 	if e.eni == nil {
-		if l.gateway != "" {
+		if l.first != nil {
 			return l.first
 		}
 		return &Hop{Kind: KindVpc, ID: e.vpc, Direction: fabric.Egress,
@@ -108,6 +108,10 @@ func (l *leg) destination() *Hop {
 	case meant && l.dst.vpc != l.vpc.Key.ID:
 		cause.Component, cause.Interface, cause.Subnet, cause.Rule = l.from.vpc, l.dst.eni.ID, "", ""
 		return refuse(DisconnectedVpcs)
+	case l.peering != "" && !x.Inside:
+		// What comes from another VPC asks for no route.
+		cause.Component, cause.Rule, cause.Addrs = l.peering, "", []netip.Addr{l.header.Dst}
+		return refuse(PeerAddress)
 	case x.Inside && x.Interface == nil:
 		cause.Component, cause.Rule = l.vpc.Key.ID, ""
 		return refuse(NoPossible)
@@ -127,7 +131,7 @@ func (l *leg) destination() *Hop {
 	case x.Route.Checked:
 		cause.Component, cause.Interface = x.Route.Target, x.Route.Port.ID
 		return refuse(EniSourceDest)
-	case x.Internet == "" && x.Interface == nil:
+	case x.Internet == "" && x.Interface == nil && x.Peering == "":
 		cause.Component = x.Route.Target
 		return refuse(UnsupportedComponent)
 	}
@@ -197,12 +201,16 @@ func answerable(acl fabric.Acl, dir fabric.Direction, h fabric.Header) (passing 
 // flow is tracked where the way there has passed.
 func (l *leg) group(n *state.NetworkInterface, dir fabric.Direction) *Hop {
 	hop := &Hop{Kind: KindGroup, ID: firstOf(n.Groups), Direction: dir}
-	if l.back {
+	if l.back && l.knows() {
 		hop.Stateful = true // see tracked
 		return hop
 	}
 	groups := present(l.r, n)
-	member := fabric.Member(l.r, n.Scope(), n.VpcID)
+	via := l.peering
+	if dir == fabric.Egress {
+		via = l.exit.Peering
+	}
+	member := fabric.Member(l.r, n.Scope(), n.VpcID, via)
 	if id, rule, ok := fabric.FirstRule(l.r, n.Scope(), groups, dir, l.header, member); ok {
 		return &Hop{Kind: KindGroup, ID: id, Direction: dir, Rule: rule.ID}
 	}
@@ -227,7 +235,7 @@ func (l *leg) group(n *state.NetworkInterface, dir fabric.Direction) *Hop {
 }
 
 // misses says in what a rule differs, part by part.
-func misses(rule fabric.Rule, h fabric.Header, peer netip.Addr, member func(string, netip.Addr) bool) Miss {
+func misses(rule fabric.Rule, h fabric.Header, peer netip.Addr, member func(fabric.Match, netip.Addr) bool) Miss {
 	m := Miss{Void: rule.Void}
 	m.Protocol = rule.Protocol != fabric.AnyProtocol && rule.Protocol != int(h.Protocol)
 	if !m.Protocol {
@@ -235,7 +243,7 @@ func misses(rule fabric.Rule, h fabric.Header, peer netip.Addr, member func(stri
 			rule.IsICMP() && (rule.Type >= 0 && rule.Type != int(h.Type) || rule.Code >= 0 && rule.Code != int(h.Code))
 	}
 	if rule.Group != "" {
-		m.Peer = !member(rule.Group, peer)
+		m.Peer = !member(rule.Match, peer)
 	} else {
 		m.Peer = !rule.Cidr.Contains(peer)
 	}

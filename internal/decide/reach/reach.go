@@ -72,6 +72,7 @@ const (
 	KindNat        Kind = "natgateway"
 	KindHost       Kind = "host" // outside of every VPC
 	KindFault      Kind = "fault"
+	KindPeering    Kind = "vpc-peering-connection"
 )
 
 // Hop is one component on the way.
@@ -110,6 +111,7 @@ const (
 	NoPossible           Code = "NO_POSSIBLE_DESTINATION"
 	NoRoute              Code = "NO_ROUTE_TO_DESTINATION"
 	NoSourceOrDest       Code = "NO_SOURCE_OR_DESTINATION"
+	PeerAddress          Code = "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR"
 	ProtocolRestriction  Code = "PROTOCOL_RESTRICTION"
 	SubnetAcl            Code = "SUBNET_ACL_RESTRICTION"
 	UnassociatedResource Code = "UNASSOCIATED_COMPONENT"

@@ -123,11 +123,12 @@ type leg struct {
 	vpc     fabric.VPC    // of a VPC's router
 	from    end           // who sends it; without an interface, and not outside: the gateway
 	gateway string        // that it came in by
+	peering string        // likewise
 	to      end           // whom the router gives it to
 	exit    fabric.Exit
 	same    bool // both interfaces are in one subnet
 	stages  [fabric.Stages]*Hop
-	first   *Hop   // the gateway that it came in by
+	first   *Hop   // the gateway or peering connection that it came in by
 	last    *Hop   // the gateway that it goes out by, or the NAT gateway
 	closed  *Cause // why the receiving interface takes nothing
 }
@@ -195,6 +196,8 @@ func (l *leg) router() *leg {
 		return nil
 	case l.exit.Internet != "":
 		return l.leave()
+	case l.exit.Peering != "" && !stuck:
+		return l.cross()
 	case l.to.eni == nil || stuck:
 		return nil
 	case l.exit.Inside && l.to.eni.InterfaceType != fabric.NatInterface:
@@ -227,7 +230,11 @@ func (l *leg) tracked() {
 		l.passed[passage{l.space, l.header.Src, l.header.Dst, passes(l.from)}] = true
 		return
 	}
-	if !passes(l.from) && !passes(l.to) || l.exit.Interface == nil && l.exit.Internet == "" {
+	if l.peering != "" && !l.knows() { // a neighbour with the same addresses
+		l.block(fabric.Destination, Cause{Code: CannotRoute, Component: l.space})
+		return
+	}
+	if !passes(l.from) && !passes(l.to) || l.exit.Interface == nil && l.exit.Internet == "" && l.exit.Peering == "" {
 		return
 	}
 	if !l.passed[passage{l.space, l.header.Dst, l.header.Src, passes(l.to)}] {
@@ -249,7 +256,9 @@ func (l *leg) leave() *leg {
 	}
 	if !known {
 		var public netip.Addr
-		if n, ok := fabric.InterfaceAt(l.r, l.vpc.Key.Scope(), l.space, l.header.Src); ok && l.walk.at(n, l.header.Src).state() == nil {
+		// An answer to what came by a peering connection is none that the gateway translates.
+		came := l.back && l.knows()
+		if n, ok := fabric.InterfaceAt(l.r, l.vpc.Key.Scope(), l.space, l.header.Src); ok && !came && l.walk.at(n, l.header.Src).state() == nil {
 			public = fabric.PublicOf(n, l.header.Src)
 		}
 		if !public.IsValid() {

@@ -153,6 +153,8 @@ func RouteTable(v fabric.VPC, t fabric.RouteTable) []plan.Object {
 				o.Type = plan.Blackhole
 			case r.Internet:
 				o.Link, o.Via, o.Onlink = gatewayLink, internetEnd, true
+			case r.Peering != "":
+				o.Link, o.Via, o.Onlink = r.Link, r.Via, true
 			default:
 				o.Link, o.Via, o.Onlink = r.Link, r.Via, true
 			}

@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/plan"
@@ -15,6 +16,11 @@ func Group(g fabric.Group) []plan.Object {
 	ns := router(g.VPC)
 	objects := []plan.Object{
 		plan.Set{Netns: ns, Name: memberSet(g.Key.ID), Types: []plan.DataType{plan.TypeIPv4}},
+	}
+	for _, r := range slices.Concat(g.Ingress, g.Egress) {
+		if r.Peering != "" { // its members are elsewhere, and fill the set here, too
+			objects = append(objects, plan.Set{Netns: ns, Name: memberSet(r.Group), Types: []plan.DataType{plan.TypeIPv4}})
+		}
 	}
 	objects = append(objects, groupRules(ns, g.Key.ID, in, g.Ingress)...)
 	return append(objects, groupRules(ns, g.Key.ID, out, g.Egress)...)
@@ -113,6 +119,9 @@ func arrange(rules []fabric.Rule) []placed {
 func (d direction) asks(m fabric.Match) (ms []plan.Match, ok bool) {
 	if m.Void != "" || m.Family() == 6 {
 		return nil, false
+	}
+	if m.Peering != "" {
+		ms = append(ms, plan.Where(d.link, plan.Str(fabric.PeeringLink(m.Peering))))
 	}
 	if m.Group != "" {
 		ms = append(ms, plan.In(memberSet(m.Group), d.peer))

@@ -105,6 +105,9 @@ func NewInterp(objects plan.Objects, ns plan.Netns) *Interp {
 	}
 	var elements []plan.Element
 	for _, o := range objects {
+		if l, ok := o.(plan.Link); ok && l.Peer == ns {
+			it.groups[l.PeerName] = l.PeerGroup
+		}
 		if o.NS() != ns {
 			continue
 		}

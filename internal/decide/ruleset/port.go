@@ -42,6 +42,9 @@ func Policy(p fabric.Port) []plan.Object {
 		for _, id := range p.Groups {
 			objects = append(objects, plan.Element{Netns: ns, Set: memberSet(id), At: []plan.Value{plan.IP(a)}, Cause: p.Key.ID})
 		}
+		for _, ref := range p.References {
+			objects = append(objects, plan.Element{Netns: router(ref.VPC), Set: memberSet(ref.Group), At: []plan.Value{plan.IP(a)}, Cause: p.Key.ID})
+		}
 	}
 	into, from := plan.Goto(in.combo(p.Groups)), plan.Goto(out.combo(p.Groups))
 	if p.Nat { // no groups are asked

@@ -66,6 +66,9 @@ func Router(v fabric.VPC) []plan.Object {
 		plan.Set{Netns: ns, Name: mapGroupIn, Types: []plan.DataType{plan.TypeIfname}, Data: plan.TypeVerdict},
 	)
 	objects = append(objects, faultSets(v)...)
+	if v.Peered {
+		objects = append(objects, plan.Set{Netns: ns, Name: mapPeer, Types: []plan.DataType{plan.TypeIfname}, Data: plan.TypeVerdict})
+	}
 	for _, c := range stages(v) {
 		c.Netns = ns
 		objects = append(objects, c)
@@ -114,14 +117,18 @@ func spell(s fabric.Stage, v fabric.VPC) spelling {
 	case fabric.Source:
 		return source(v)
 	case fabric.Destination:
-		return spelling{chains: []plan.Chain{{
+		c := plan.Chain{
 			Name: chainInput,
 			Hook: &plan.Hook{Type: "filter", Hook: "input", Policy: "drop"},
 			Rules: []plan.Rule{
 				plan.Do(plan.Accept, "", plan.Where(plan.IIfName, plan.Str("lo"))),
 				plan.Do(plan.Accept, "", plan.In(setService, plan.DAddr, plan.L4Proto, plan.DPort)),
 			},
-		}}}
+		}
+		if v.Peered { // services are the VPC's own
+			c.Rules = append([]plan.Rule{plan.Do(plan.Drop, "", fromPeer)}, c.Rules...)
+		}
+		return spelling{chains: []plan.Chain{c}}
 	case fabric.AclOut:
 		if !v.Filters {
 			return spelling{}
@@ -144,12 +151,18 @@ func spell(s fabric.Stage, v fabric.VPC) spelling {
 		if v.Gateway { // it has no groups
 			c.Rules = append(c.Rules, plan.Do(plan.Goto(chainDst), "", plan.Where(plan.IIfGroup, plan.Num(groupGateway))))
 		}
+		if v.Peered { // it was asked in the other VPC
+			c.Rules = append(c.Rules, plan.Do(plan.Goto(chainDst), "", fromPeer))
+		}
 		c.Rules = append(c.Rules, plan.Do(plan.Drop, ""))
 		return spelling{chains: []plan.Chain{c}}
 	case fabric.GroupIn:
 		dst := plan.Chain{Name: chainDst, Rules: []plan.Rule{{VMap: &plan.Lookup{Fields: []plan.Field{plan.OIfName}, Map: mapGroupIn}}}}
 		if v.Gateway {
 			dst.Rules = append(dst.Rules, plan.Do(plan.Goto(chainAllow), "", plan.Where(plan.OIfGroup, plan.Num(groupGateway))))
+		}
+		if v.Peered {
+			dst.Rules = append(dst.Rules, plan.Do(plan.Goto(chainAllow), "", toPeer))
 		}
 		dst.Rules = append(dst.Rules, plan.Do(plan.Drop, ""))
 		allow := plan.Chain{Name: chainAllow}
@@ -189,6 +202,13 @@ func source(v fabric.VPC) spelling {
 	}
 	if v.Gateway { // one comparison, where the look-ups below find nothing for its packets
 		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainFromGateway), "", gateway))
+	}
+	if v.Peered {
+		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainFromPeer), "", fromPeer))
+		out.chains = append(out.chains, plan.Chain{Name: chainFromPeer, Rules: []plan.Rule{
+			{VMap: &plan.Lookup{Fields: []plan.Field{plan.IIfName}, Map: mapPeer}},
+			{Counter: true, Verdict: &plan.Drop},
+		}})
 	}
 	if v.Specific {
 		near := plan.In(setOnLink, plan.IIfGroup, plan.DAddr)

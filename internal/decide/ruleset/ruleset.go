@@ -59,6 +59,10 @@ func Objects(r state.Reader, u fabric.Unit) (policy, wiring []plan.Object) {
 		if h, ok := fabric.LoadHost(r, u.Key); ok {
 			return Outside(h)
 		}
+	case fabric.KindPeering:
+		if p, ok := fabric.LoadPeering(r, u.Key); ok {
+			return Peering(p), nil
+		}
 	}
 	return nil, nil
 }
@@ -79,6 +83,7 @@ const (
 	mapAclIn    = "nacl_in"
 	mapGroupOut = "sg_out" // link: the chain of its groups
 	mapGroupIn  = "sg_in"
+	mapPeer     = "pcx_in" // link: the chain of what comes by it
 
 	chainPre     = "pre"
 	chainInput   = "input"
@@ -89,6 +94,7 @@ const (
 	chainAllow   = "allow"
 
 	chainFromGateway = "from_igw"
+	chainFromPeer    = "from_pcx"
 	chainTo          = "sg_mb_to" // to a link that passes packets on
 	chainFrom        = "sg_mb_from"
 	chainInside      = "pre_nat" // public to private
@@ -118,12 +124,13 @@ type direction struct {
 	fabric.Direction
 	suffix string
 	peer   plan.Field   // where the other side's address is
+	link   plan.Field   // where its link is
 	pass   plan.Verdict // of a group's rule that matches
 }
 
 var (
-	in  = direction{fabric.Ingress, "_in", plan.SAddr, plan.Goto(chainAllow)}
-	out = direction{fabric.Egress, "_out", plan.DAddr, plan.Goto(chainDst)}
+	in  = direction{fabric.Ingress, "_in", plan.SAddr, plan.IIfName, plan.Goto(chainAllow)}
+	out = direction{fabric.Egress, "_out", plan.DAddr, plan.OIfName, plan.Goto(chainDst)}
 )
 
 func (d direction) group(id string) string { return "g_" + ident(id) + d.suffix }
@@ -153,7 +160,7 @@ func stageOf(chain string) (fabric.Stage, bool) {
 		return fabric.Sending, true
 	case chain == mapTaking || chain == chainTaking:
 		return fabric.Taking, true
-	case chain == chainPre || chain == chainFromGateway:
+	case chain == chainPre || chain == chainFromGateway || chain == chainFromPeer || prefix == "pcx":
 		return fabric.Source, true
 	case chain == "" || chain == chainInput || chain == chainForward:
 		return fabric.Destination, true

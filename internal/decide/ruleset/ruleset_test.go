@@ -209,3 +209,40 @@ func TestOneRuleInAGroupOfManyIsOneElement(t *testing.T) {
 		t.Errorf("one more rule is %d operations, want 1: %v", len(ops), ops)
 	}
 }
+
+// TestPeering: what two peered VPCs have besides, and what becomes of it.
+func TestPeering(t *testing.T) {
+	s := fabrictest.Small(t)
+	have := compile(s.Snapshot())
+	var b strings.Builder
+	step := func(title string, fn func(tx *state.Tx)) {
+		snap, _ := s.Change(t, fn)
+		next := compile(snap)
+		fmt.Fprintf(&b, "# %s\n", title)
+		for _, op := range plan.Diff(have, next) {
+			fmt.Fprintln(&b, op)
+		}
+		have = next
+	}
+	snap, _ := s.Change(t, func(tx *state.Tx) {
+		fabrictest.Neighbour(tx)
+		fabrictest.Peering(tx, "pcx-1", "vpc-1", "vpc-x", "pending-acceptance")
+	})
+	have = compile(snap)
+	step("the request is accepted", func(tx *state.Tx) { fabrictest.Peering(tx, "pcx-1", "vpc-1", "vpc-x", "active") })
+	step("a member joins on the other side", func(tx *state.Tx) {
+		fabrictest.Instance(tx, "i-x2", "vpc-x", state.Running)
+		fabrictest.Interface(tx, "eni-x2", "vpc-x", "subnet-x", "i-x2", 0, []string{"sg-x"}, "10.9.0.5")
+	})
+	step("the rule that refers to the other VPC's group goes", func(tx *state.Tx) {
+		state.SecurityGroupRules.Delete(tx, fabrictest.Key("sgr-app-far"))
+	})
+	step("another block", func(tx *state.Tx) {
+		row, _ := state.Vpcs.Get(tx, fabrictest.Key("vpc-x"))
+		v := *row
+		v.Cidrs = append(slices.Clone(row.Cidrs), state.CidrAssociation{Cidr: netip.MustParsePrefix("100.64.0.0/16"), State: "associated"})
+		state.Vpcs.Put(tx, &v)
+	})
+	step("it is deleted", func(tx *state.Tx) { fabrictest.Peering(tx, "pcx-1", "vpc-1", "vpc-x", "deleted") })
+	golden(t, "peering.txt", b.String())
+}

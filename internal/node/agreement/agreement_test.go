@@ -25,15 +25,17 @@ func TestExplanationAndRulesAgree(t *testing.T) {
 	check(t, *pureCases, func(t *rapid.T) { agree(t, nil) })
 }
 
-// agree draws two VPCs and what lies between them, sends packets, and their
+// agree draws three VPCs and what lies between them, sends packets, and their
 // answers, and sends them again when the ACLs have changed under the flows. lab is
 // nil without a kernel.
 func agree(t *rapid.T, l *lab) {
 	s := fabrictest.Open(t)
 	defer s.Close()
 	snap, _ := s.Change(t, func(tx *state.Tx) {
-		fabrictest.Populate(t, tx, 0)
-		fabrictest.Populate(t, tx, 1)
+		for _, v := range fabrictest.Vpcs {
+			fabrictest.Populate(t, tx, v)
+		}
+		fabrictest.Peerings(t, tx)
 	})
 	ps := plugs(snap)
 	if len(ps) == 0 {
@@ -110,7 +112,7 @@ func agree(t *rapid.T, l *lab) {
 	if len(open) == 0 {
 		return
 	}
-	snap, _ = s.Change(t, func(tx *state.Tx) { fabrictest.Acls(t, tx, 0) })
+	snap, _ = s.Change(t, func(tx *state.Tx) { fabrictest.Acls(t, tx, rapid.SampledFrom(fabrictest.Vpcs).Draw(t, "acls of")) })
 	objects = compile(snap)
 	n.Become(objects)
 	if l != nil {

@@ -50,7 +50,7 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	var names []string
-	for v := range 2 {
+	for _, v := range fabrictest.Vpcs {
 		for n := range fabrictest.Instances {
 			names = append(names, fabrictest.InstanceID(v, n))
 		}

@@ -36,9 +36,9 @@ type plug struct {
 // plugs lists all of them.
 func plugs(r state.Reader) []plug {
 	var out []plug
-	for v := range 2 {
+	for _, v := range fabrictest.Vpcs {
 		for n := range fabrictest.Interfaces {
-			p, ok := fabric.LoadPort(r, fabrictest.Scope.Key(fabrictest.InterfaceID(v, n)))
+			p, ok := fabric.LoadPort(r, fabrictest.Key(fabrictest.InterfaceID(v, n)))
 			if !ok {
 				continue
 			}
@@ -82,7 +82,7 @@ var addr = netip.MustParseAddr
 var places = []netip.Addr{
 	addr("10.0.0.2"), fabric.ResolverAddr, fabric.MetadataAddr, // services
 	addr("10.0.1.1"), addr("10.0.2.1"), addr("10.0.1.3"), addr("10.0.2.255"), // reserved
-	addr("10.0.9.9"), addr("10.1.0.4"), addr("192.0.2.7"), addr("169.254.1.1"), addr("198.18.77.7"),
+	addr("10.9.0.2"), addr("10.9.2.1"), addr("10.0.9.9"), addr("10.1.0.4"), addr("192.0.2.7"), addr("169.254.1.1"), addr("198.18.77.7"),
 }
 
 // draw draws a probe. Most packets are such that something may let them pass.
@@ -90,14 +90,16 @@ func draw(t *rapid.T, r state.Reader, ps []plug) probe {
 	p := probe{from: ps[rapid.IntRange(0, len(ps)-1).Draw(t, "from")]}
 	p.Link = p.from.link
 	v := 0
-	if p.from.router == plan.Netns(fabrictest.VpcID(1)) {
-		v = 1
+	for _, n := range fabrictest.Vpcs {
+		if p.from.router == plan.Netns(fabrictest.VpcID(n)) {
+			v = n
+		}
 	}
 	private := func(what string, v int) netip.Addr {
 		n := rapid.IntRange(0, fabrictest.Interfaces-1).Draw(t, what)
-		row, ok := state.NetworkInterfaces.Get(r, fabrictest.Scope.Key(fabrictest.InterfaceID(v, n)))
+		row, ok := state.NetworkInterfaces.Get(r, fabrictest.Key(fabrictest.InterfaceID(v, n)))
 		if !ok {
-			return fabrictest.Addr(0, n, false)
+			return fabrictest.Addr(v, 0, n, false)
 		}
 		return rapid.SampledFrom(row.Addresses).Draw(t, what+" address").Addr
 	}
@@ -109,7 +111,7 @@ func draw(t *rapid.T, r state.Reader, ps []plug) probe {
 			return addr(fabrictest.OutsideHosts["far"])
 		case 3:
 			v = rapid.IntRange(0, 1).Draw(t, "nat of")
-			return fabrictest.PublicOf(v, fabrictest.NatAddr(rapid.IntRange(0, 2).Draw(t, "nat subnet"), 0))
+			return fabrictest.PublicOf(v, fabrictest.NatAddr(v, rapid.IntRange(0, 2).Draw(t, "nat subnet"), 0))
 		default:
 			return fabrictest.PublicOf(v-4, private(what, v-4))
 		}
@@ -124,8 +126,10 @@ func draw(t *rapid.T, r state.Reader, ps []plug) probe {
 	switch where := rapid.IntRange(0, 9).Draw(t, "to"); {
 	case where == 0:
 		p.Dst = rapid.SampledFrom(places).Draw(t, "place")
-	case where < 5 && p.from.router != ruleset.Internet:
+	case where < 4 && p.from.router != ruleset.Internet:
 		p.Dst = private("to", v)
+	case where < 8 && p.from.router != ruleset.Internet: // a neighbour's
+		p.Dst = private("to", map[int]int{0: fabrictest.Far, 1: fabrictest.Far, fabrictest.Far: rapid.IntRange(0, 1).Draw(t, "neighbour")}[v])
 	default:
 		p.Dst = public("to")
 	}
@@ -173,7 +177,7 @@ func (f *fresh) flow(p *probe) bool {
 	default:
 		// To its own public address such a packet looks like its own answer when it
 		// comes back (docs/design/decide.md, Review notes).
-		for v := range 2 {
+		for _, v := range fabrictest.Vpcs {
 			if p.Dst == fabrictest.PublicOf(v, p.Src) {
 				return false
 			}
@@ -202,7 +206,7 @@ func reply(p ruleset.Packet, at plug, flags ruleset.Flags) (probe, bool) {
 
 func (p probe) query() reach.Query {
 	q := reach.Query{
-		Scope: fabrictest.Scope, Source: p.from.end, Destination: reach.Endpoint{Addr: p.Dst, Vpc: string(p.from.router)},
+		Scope: fabrictest.Key(p.from.eni).Scope(), Source: p.from.end, Destination: reach.Endpoint{Addr: p.Dst, Vpc: string(p.from.router)},
 		Protocol: p.Protocol, Port: p.DPort, SourcePort: p.SPort, Type: p.Type, Code: p.Code,
 	}
 	q.Source.Addr = p.Src

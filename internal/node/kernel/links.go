@@ -90,7 +90,7 @@ func (k *Kernel) putLink(s *space, op plan.Op) error {
 		return k.addLink(s, l)
 	}
 	old := op.Old.(plan.Link)
-	if old.PeerMAC != l.PeerMAC || old.MTU != l.MTU {
+	if old.PeerMAC != l.PeerMAC || old.PeerGroup != l.PeerGroup || old.MTU != l.MTU {
 		peer, err := k.space(l.Peer)
 		if err != nil {
 			return err

@@ -44,6 +44,7 @@ func (g gen) world() plan.Objects {
 		g.links(r)
 		g.rules(r)
 	}
+	g.between("vpc-a", "vpc-b")
 	return g.os
 }
 
@@ -113,6 +114,22 @@ func (g gen) links(r plan.Netns) {
 		}
 		g.os.Put(plan.Neigh{Netns: peer, Link: l.PeerName, IP: gw, MAC: l.MAC}, route)
 	}
+}
+
+// between draws a link of one router to another.
+func (g gen) between(a, b plan.Netns) {
+	_, first := g.os[plan.Router{Name: a}.Key()]
+	_, second := g.os[plan.Router{Name: b}.Key()]
+	if !first || !second || !g.coin("peered") {
+		return
+	}
+	l := plan.Link{
+		Netns: a, Name: "p1", MAC: fmt.Sprintf("02:00:00:01:00:%02x", g.num(3, "mac")), Group: 65002,
+		Peer: b, PeerName: "p1", PeerMAC: fmt.Sprintf("02:00:00:02:00:%02x", g.num(3, "mac")), PeerGroup: []uint32{0, 65002, 7}[g.num(3, "group")], MTU: []int{8500, 9001}[g.num(2, "mtu")],
+	}
+	far := addr("169.254.65.2")
+	g.os.Put(l, plan.Neigh{Netns: a, Link: "p1", IP: far, MAC: l.PeerMAC}, plan.Neigh{Netns: b, Link: "p1", IP: addr("169.254.65.1"), MAC: l.MAC},
+		plan.Route{Netns: a, Table: 1001, Dst: prefix("10.77.0.0/16"), Link: "p1", Via: far, Onlink: true})
 }
 
 var setTypes = [][]plan.DataType{

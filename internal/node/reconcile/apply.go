@@ -46,7 +46,7 @@ type part struct {
 func (r *Reconciler) parts(touched map[string]struct{}, all bool) []*part {
 	routers := map[plan.Netns]plan.Netns{} // that instances hang on
 	note := func(o plan.Object) {
-		if l, ok := o.(plan.Link); ok && l.Peer != ruleset.Internet {
+		if l, ok := o.(plan.Link); ok && l.Peer != ruleset.Internet && l.PeerGroup == 0 {
 			routers[l.Peer] = l.Netns
 		}
 	}

@@ -12,6 +12,13 @@ type desired struct {
 	units   map[fabric.Unit][]plan.Object
 	wanted  map[string]wanted
 	applied plan.Objects
+	ends    map[end]int // far ends of the links that are wanted
+}
+
+// end is one end of a link.
+type end struct {
+	ns   plan.Netns
+	name string
 }
 
 type wanted struct {
@@ -20,12 +27,13 @@ type wanted struct {
 }
 
 func newDesired() *desired {
-	return &desired{units: map[fabric.Unit][]plan.Object{}, wanted: map[string]wanted{}, applied: plan.Objects{}}
+	return &desired{units: map[fabric.Unit][]plan.Object{}, wanted: map[string]wanted{}, applied: plan.Objects{}, ends: map[end]int{}}
 }
 
 // set replaces what a unit wants and adds the keys that it touches to touched.
 func (d *desired) set(u fabric.Unit, objects []plan.Object, touched map[string]struct{}) {
 	for _, o := range d.units[u] {
+		d.end(o, -1)
 		key := o.Key()
 		w := d.wanted[key]
 		if w.units--; w.units == 0 {
@@ -41,10 +49,29 @@ func (d *desired) set(u fabric.Unit, objects []plan.Object, touched map[string]s
 	}
 	d.units[u] = objects
 	for _, o := range objects {
+		d.end(o, 1)
 		key := o.Key()
 		d.wanted[key] = wanted{o, d.wanted[key].units + 1}
 		touched[key] = struct{}{}
 	}
+}
+
+// end counts the far end of a link.
+func (d *desired) end(o plan.Object, by int) {
+	l, ok := o.(plan.Link)
+	if !ok {
+		return
+	}
+	at := end{l.Peer, l.PeerName}
+	if d.ends[at] += by; d.ends[at] == 0 {
+		delete(d.ends, at)
+	}
+}
+
+// links says whether a namespace is to have a link, from either side.
+func (d *desired) links(ns plan.Netns, name string) bool {
+	_, ok := d.wanted[plan.Link{Netns: ns, Name: name}.Key()]
+	return ok || d.ends[end{ns, name}] > 0
 }
 
 // diff gives the operations for the touched keys.

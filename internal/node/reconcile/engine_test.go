@@ -138,11 +138,17 @@ func desiredOf(snap *state.Snapshot, plugged map[string]bool) (text string, open
 			objects.Put(wiring...)
 		}
 	}
+	ends := map[[2]string]bool{}
+	for _, o := range objects {
+		if l, ok := o.(plan.Link); ok {
+			ends[[2]string{string(l.Netns), l.Name}], ends[[2]string{string(l.Peer), l.PeerName}] = true, true
+		}
+	}
 	var ops []plan.Op
 	for key, o := range objects {
 		if route, ok := o.(plan.Route); ok && strings.HasPrefix(string(route.Netns), "vpc-") && route.Link != "" {
 			// A route to a link that is not there yet is a black hole.
-			if _, ok := objects[plan.Link{Netns: route.Netns, Name: route.Link}.Key()]; !ok {
+			if !ends[[2]string{string(route.Netns), route.Link}] {
 				o = plan.Route{Netns: route.Netns, Table: route.Table, Dst: route.Dst, Type: plan.Blackhole}
 			}
 		}

@@ -323,10 +323,8 @@ func (r *Reconciler) leading(policy []plan.Object) []plan.Object {
 	out := make([]plan.Object, len(policy))
 	for i, o := range policy {
 		out[i] = o
-		if route, ok := o.(plan.Route); ok && route.Link != "" {
-			if _, ok := r.want.wanted[plan.Link{Netns: route.Netns, Name: route.Link}.Key()]; !ok {
-				out[i] = plan.Route{Netns: route.Netns, Table: route.Table, Dst: route.Dst, Type: plan.Blackhole, Cause: route.Cause}
-			}
+		if route, ok := o.(plan.Route); ok && route.Link != "" && !r.want.links(route.Netns, route.Link) {
+			out[i] = plan.Route{Netns: route.Netns, Table: route.Table, Dst: route.Dst, Type: plan.Blackhole, Cause: route.Cause}
 		}
 	}
 	return out

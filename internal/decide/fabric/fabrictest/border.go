@@ -20,13 +20,13 @@ func PublicOf(v int, private netip.Addr) netip.Addr {
 }
 
 // GatewayID, and the others, name what is at the border of a VPC.
-func GatewayID(v int) string  { return fmt.Sprintf("igw-%d", v) }
-func NatID(v int) string      { return fmt.Sprintf("nat-%d", v) }
-func TableID(v, n int) string { return fmt.Sprintf("rtb-%d%d", v, n) }
+func GatewayID(v int) string  { return "igw-" + digit(v) }
+func NatID(v int) string      { return "nat-" + digit(v) }
+func TableID(v, n int) string { return fmt.Sprintf("rtb-%s%d", digit(v), n) }
 
 // NatAddr is an address of a VPC's NAT gateway.
-func NatAddr(subnet, n int) netip.Addr {
-	return netip.AddrFrom4([4]byte{10, 0, byte(subnet + 1), byte(100 + n)})
+func NatAddr(v, subnet, n int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, second(v), byte(subnet + 1), byte(100 + n)})
 }
 
 // tables is how many route tables a VPC has beside its main one; the first of
@@ -49,7 +49,7 @@ func border(t *rapid.T, tx *state.Tx, v int) {
 	drawNat(t, tx, v)
 	forwards := rapid.IntRange(0, 2*interfaces-1).Draw(t, "forwards")
 	for n := range interfaces {
-		row, ok := state.NetworkInterfaces.Get(tx, Scope.Key(InterfaceID(v, n)))
+		row, ok := state.NetworkInterfaces.Get(tx, Key(InterfaceID(v, n)))
 		if !ok {
 			continue
 		}
@@ -72,19 +72,19 @@ func drawPublic(t *rapid.T, tx *state.Tx, v int, eni string, private netip.Addr)
 }
 
 func drawNat(t *rapid.T, tx *state.Tx, v int) {
-	state.NatGateways.Delete(tx, Scope.Key(NatID(v)))
-	state.NetworkInterfaces.Delete(tx, Scope.Key("eni-"+NatID(v)))
+	state.NatGateways.Delete(tx, Key(NatID(v)))
+	state.NetworkInterfaces.Delete(tx, Key("eni-"+NatID(v)))
 	subnet := below(t, subnets, "subnet of nat")
 	var addrs []string
 	for n := range rapid.IntRange(0, 3).Draw(t, "nat addresses") {
-		addrs = append(addrs, NatAddr(subnet, n).String())
+		addrs = append(addrs, NatAddr(v, subnet, n).String())
 	}
 	if len(addrs) == 0 {
 		return
 	}
 	Nat(tx, NatID(v), VpcID(v), SubnetID(v, subnet), addrs...)
 	for n := range addrs {
-		drawPublic(t, tx, v, "eni-"+NatID(v), NatAddr(subnet, n))
+		drawPublic(t, tx, v, "eni-"+NatID(v), NatAddr(v, subnet, n))
 	}
 }
 
@@ -102,13 +102,14 @@ func drawRoutes(t *rapid.T, tx *state.Tx, v int) {
 	for n, of := range served {
 		var routes [][2]string
 		for range rapid.IntRange(0, 3).Draw(t, "routes") {
-			targets := []string{GatewayID(v), GatewayID(v), GatewayID(v), NatID(v), NatID(v), InterfaceID(v, below(t, interfaces, "route to")), "pcx-1"}
+			targets := []string{GatewayID(v), GatewayID(v), GatewayID(v), NatID(v), NatID(v), InterfaceID(v, below(t, interfaces, "route to")), PeeringID(below(t, peerings, "peering"))}
 			to := pick(t, destinations, "destination")
-			if strings.HasPrefix(to, "10.0.") { // AWS takes these there only
+			if strings.HasPrefix(to, fmt.Sprintf("10.%d.", second(v))) { // AWS takes these there only
 				targets = targets[3:6]
 			}
 			routes = append(routes, [2]string{to, pick(t, targets, "target")})
 		}
+		routes = append(routes, drawCrossing(t, v)...)
 		id := TableID(v, n)
 		if n == 0 {
 			id = "rtb-" + VpcID(v)[4:]
@@ -127,13 +128,13 @@ func disturbBorder(t *rapid.T, tx *state.Tx, v int) {
 	case 1:
 		drawNat(t, tx, v)
 	case 2:
-		if row, ok := state.NatGateways.Get(tx, Scope.Key(NatID(v))); ok {
+		if row, ok := state.NatGateways.Get(tx, Key(NatID(v))); ok {
 			next := *row
 			next.State = pick(t, []string{"pending", "available", "deleting", "deleted"}, "nat state")
 			state.NatGateways.Put(tx, &next)
 		}
 	case 3:
-		if row, ok := state.NetworkInterfaces.Get(tx, Scope.Key(InterfaceID(v, below(t, interfaces, "interface")))); ok {
+		if row, ok := state.NetworkInterfaces.Get(tx, Key(InterfaceID(v, below(t, interfaces, "interface")))); ok {
 			next := *row
 			next.SourceDestCheck = !next.SourceDestCheck
 			state.NetworkInterfaces.Put(tx, &next)

@@ -18,7 +18,7 @@ func Gateway(tx *state.Tx, id, vpc string) {
 // and others. Each of these is a destination (a block or a prefix list) and a target.
 func Routes(tx *state.Tx, id, vpc string, number uint32, routes [][2]string, served ...string) {
 	t := &state.RouteTable{Meta: Meta(id), VpcID: vpc, Number: number}
-	if v, ok := state.Vpcs.Get(tx, Scope.Key(vpc)); ok {
+	if v, ok := state.Vpcs.Get(tx, Key(vpc)); ok {
 		for _, c := range v.Cidrs {
 			t.Routes = append(t.Routes, state.Route{Destination: c.Cidr, GatewayID: fabric.Local, Origin: "CreateRouteTable"})
 		}
@@ -63,7 +63,7 @@ func Routes(tx *state.Tx, id, vpc string, number uint32, routes [][2]string, ser
 // PublicAddr gives a private address of an interface a public one; none with the
 // zero address.
 func PublicAddr(tx *state.Tx, eni, private, public string) {
-	row, ok := state.NetworkInterfaces.Get(tx, Scope.Key(eni))
+	row, ok := state.NetworkInterfaces.Get(tx, Key(eni))
 	if !ok {
 		return
 	}
@@ -82,7 +82,7 @@ func PublicAddr(tx *state.Tx, eni, private, public string) {
 
 // Unchecked switches an interface's source/destination check off.
 func Unchecked(tx *state.Tx, eni string) {
-	if row, ok := state.NetworkInterfaces.Get(tx, Scope.Key(eni)); ok {
+	if row, ok := state.NetworkInterfaces.Get(tx, Key(eni)); ok {
 		next := *row
 		next.SourceDestCheck = false
 		state.NetworkInterfaces.Put(tx, &next)
@@ -93,7 +93,7 @@ func Unchecked(tx *state.Tx, eni string) {
 func Nat(tx *state.Tx, id, vpc, subnet string, addrs ...string) {
 	eni := "eni-" + id
 	Interface(tx, eni, vpc, subnet, "", 0, nil, addrs...)
-	row, _ := state.NetworkInterfaces.Get(tx, Scope.Key(eni))
+	row, _ := state.NetworkInterfaces.Get(tx, Key(eni))
 	next := *row
 	next.InterfaceType, next.SourceDestCheck, next.Status = fabric.NatInterface, false, "in-use"
 	state.NetworkInterfaces.Put(tx, &next)

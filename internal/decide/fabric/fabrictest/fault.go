@@ -7,13 +7,13 @@ import (
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// Zone is that of a VPC's subnet: those of the two VPCs share theirs.
+// Zone is that of a VPC's subnet: those of all VPCs share theirs.
 func Zone(n int) string { return Scope.Region + string(rune('a'+n%2)) }
 
 // zones puts the subnets of a VPC into zones.
 func zones(tx *state.Tx, v int) {
 	for n := range subnets {
-		if s, ok := state.Subnets.Get(tx, Scope.Key(SubnetID(v, n))); ok {
+		if s, ok := state.Subnets.Get(tx, Key(SubnetID(v, n))); ok {
 			next := *s
 			next.AvailabilityZone = Zone(n)
 			state.Subnets.Put(tx, &next)
@@ -23,7 +23,7 @@ func zones(tx *state.Tx, v int) {
 
 // drawFault breaks something, or mends it.
 func drawFault(t *rapid.T, tx *state.Tx, v int, losses bool) {
-	scope := Scope
+	scope := Key(VpcID(v)).Scope()
 	f := &state.Fault{Effect: fault.Down, VpcID: VpcID(v)}
 	kinds := 3
 	if losses { // no verdict, so nothing that packets are sent through

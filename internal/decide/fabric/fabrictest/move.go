@@ -14,7 +14,7 @@ import (
 // take over one of another interface of its subnet.
 func move(t *rapid.T, tx *state.Tx, v int) {
 	n := below(t, interfaces, "interface to move")
-	row, ok := state.NetworkInterfaces.Get(tx, Scope.Key(InterfaceID(v, n)))
+	row, ok := state.NetworkInterfaces.Get(tx, Key(InterfaceID(v, n)))
 	if !ok {
 		return
 	}
@@ -29,17 +29,17 @@ func move(t *rapid.T, tx *state.Tx, v int) {
 			return
 		}
 		next.Status = "in-use"
-		next.Attachment = &state.Attachment{ID: "eni-attach-" + next.ID[4:], InstanceID: instance, InstanceOwnerID: Scope.Account, DeviceIndex: index, Status: "attached", AttachTime: epoch}
+		next.Attachment = &state.Attachment{ID: "eni-attach-" + next.ID[4:], InstanceID: instance, InstanceOwnerID: next.Account, DeviceIndex: index, Status: "attached", AttachTime: epoch}
 	case 2:
 		for subnet := range subnets {
-			if a := Addr(subnet, n, true); SubnetID(v, subnet) == next.SubnetID && holder(tx, v, a) == "" {
+			if a := Addr(v, subnet, n, true); SubnetID(v, subnet) == next.SubnetID && holder(tx, v, a) == "" {
 				next.Addresses = append(next.Addresses, state.PrivateAddress{Addr: a})
 			}
 		}
 	case 3:
 		next.Addresses = next.Addresses[:max(1, len(next.Addresses)-1)]
 	case 4:
-		other, ok := state.NetworkInterfaces.Get(tx, Scope.Key(InterfaceID(v, below(t, interfaces, "from interface"))))
+		other, ok := state.NetworkInterfaces.Get(tx, Key(InterfaceID(v, below(t, interfaces, "from interface"))))
 		if !ok || other.ID == next.ID || other.SubnetID != next.SubnetID || len(other.Addresses) < 2 {
 			return
 		}

@@ -3,6 +3,7 @@ package fabrictest
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"pgregory.net/rapid"
 
@@ -12,12 +13,11 @@ import (
 // What random states are made of. The pools are small, so that things meet:
 // rules overlap, groups refer to each other and to nothing, subnets share ACLs.
 const (
-	vpcs       = 2
 	subnets    = 3 // of each VPC
 	groups     = 4
 	rules      = 18
 	acls       = 2
-	lists      = 2 // of all VPCs together
+	lists      = 2 // of an account
 	interfaces = 5
 	instances  = 4
 )
@@ -25,7 +25,7 @@ const (
 // Cidrs of rules and entries: nested, disjoint, of both families.
 var Cidrs = []string{
 	"0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/16", "10.0.1.0/24", "10.0.1.0/28", "10.0.1.4/32", "10.0.2.0/24",
-	"10.0.2.5/32", "10.0.3.0/25", "10.0.0.0/22", "192.0.2.0/24", "2001:db8::/32", "::/0",
+	"10.0.2.5/32", "10.0.3.0/25", "10.0.0.0/22", "10.9.0.0/16", "10.9.1.0/24", "192.0.2.0/24", "2001:db8::/32", "::/0",
 }
 
 // Protocols of rules and packets; numbers stand for themselves.
@@ -46,13 +46,49 @@ func pick[T any](t *rapid.T, from []T, what string) T { return rapid.SampledFrom
 
 func below(t *rapid.T, n int, what string) int { return rapid.IntRange(0, n-1).Draw(t, what) }
 
+// Far is the number of a VPC of another account, with other blocks than those of 0
+// and 1, which are equal.
+const Far = 9
+
+// Vpcs are the numbers of all VPCs.
+var Vpcs = []int{0, 1, Far}
+
+// digit is what stands for a VPC in ids.
+func digit(v int) string {
+	if v == Far {
+		return "x"
+	}
+	return strconv.Itoa(v)
+}
+
 // VpcID, and the others, name the members of the pools. v is the VPC's number.
-func VpcID(v int) string          { return fmt.Sprintf("vpc-%d", v) }
-func SubnetID(v, n int) string    { return fmt.Sprintf("subnet-%d%d", v, n) }
-func GroupID(v, n int) string     { return fmt.Sprintf("sg-%d%d", v, n) }
-func InterfaceID(v, n int) string { return fmt.Sprintf("eni-%d%d", v, n) }
-func ListID(n int) string         { return fmt.Sprintf("pl-%d", n) }
-func InstanceID(v, n int) string  { return fmt.Sprintf("i-%d%d", v, n) }
+func VpcID(v int) string          { return "vpc-" + digit(v) }
+func SubnetID(v, n int) string    { return fmt.Sprintf("subnet-%s%d", digit(v), n) }
+func GroupID(v, n int) string     { return fmt.Sprintf("sg-%s%d", digit(v), n) }
+func InterfaceID(v, n int) string { return fmt.Sprintf("eni-%s%d", digit(v), n) }
+func InstanceID(v, n int) string  { return fmt.Sprintf("i-%s%d", digit(v), n) }
+
+func aclID(v, n int) string  { return fmt.Sprintf("acl-%s%d", digit(v), n) }
+func ruleID(v, n int) string { return fmt.Sprintf("sgr-%s%02d", digit(v), n) }
+
+// ListID names a prefix list, of the account that has the VPC.
+func ListID(v, n int) string {
+	if v == Far {
+		return fmt.Sprintf("pl-x%d", n)
+	}
+	return fmt.Sprintf("pl-%d", n)
+}
+
+// cidr is a block of a VPC: n is its third number.
+func cidr(v, n, bits int) string { return fmt.Sprintf("10.%d.%d.0/%d", second(v), n, bits) }
+
+// second is the second number of a VPC's addresses.
+func second(v int) byte {
+	if v == Far {
+		return Far
+	}
+	return 0
+}
 
 // How many interfaces and instances a VPC has at most.
 const (
@@ -62,24 +98,24 @@ const (
 
 // Addr is the address of an interface in a subnet: each interface has its own
 // everywhere, so that no two ever share one; a secondary one may be lent to another.
-func Addr(subnet, n int, secondary bool) netip.Addr {
+func Addr(v, subnet, n int, secondary bool) netip.Addr {
 	last := byte(4 + n)
 	if secondary {
 		last += 40
 	}
-	return netip.AddrFrom4([4]byte{10, 0, byte(subnet + 1), last})
+	return netip.AddrFrom4([4]byte{10, second(v), byte(subnet + 1), last})
 }
 
 // Block is the prefix of an interface in a subnet: its own everywhere, as Addr is.
-func Block(subnet, n int) netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(subnet + 1), byte(128 + 16*n)}), 28)
+func Block(v, subnet, n int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, second(v), byte(subnet + 1), byte(128 + 16*n)}), 28)
 }
 
 // Populate fills one VPC: everything drawn, everything consistent.
 func Populate(t *rapid.T, tx *state.Tx, v int) {
-	Vpc(tx, VpcID(v), "10.0.0.0/16")
+	Vpc(tx, VpcID(v), cidr(v, 0, 16))
 	for n := range subnets {
-		Subnet(tx, SubnetID(v, n), VpcID(v), uint32(n+1), fmt.Sprintf("10.0.%d.0/24", n+1))
+		Subnet(tx, SubnetID(v, n), VpcID(v), uint32(n+1), cidr(v, n+1, 24))
 	}
 	Acls(t, tx, v)
 	present := rapid.IntRange(1, groups).Draw(t, "groups")
@@ -87,7 +123,7 @@ func Populate(t *rapid.T, tx *state.Tx, v int) {
 		Group(tx, GroupID(v, n), VpcID(v), fmt.Sprintf("g%d", n))
 	}
 	for n := range lists {
-		drawList(t, tx, n)
+		drawList(t, tx, v, n)
 	}
 	for n := range rapid.IntRange(rules/3, rules).Draw(t, "rules") {
 		drawRule(t, tx, v, n, present)
@@ -117,7 +153,7 @@ func Acls(t *rapid.T, tx *state.Tx, v int) {
 		if rapid.Bool().Draw(t, "filtering acl") {
 			entries = drawEntries(t)
 		}
-		Acl(tx, fmt.Sprintf("acl-%d%d", v, a), VpcID(v), entries, served...)
+		Acl(tx, aclID(v, a), VpcID(v), entries, served...)
 	}
 }
 
@@ -132,10 +168,11 @@ func drawRule(t *rapid.T, tx *state.Tx, v, n, groups int) {
 	}
 	peer := pick(t, Cidrs, "cidr")
 	if rapid.IntRange(0, 2).Draw(t, "peer") == 0 {
-		peer = GroupID(v, below(t, groups+1, "peer group")) // one more than there are: stale
+		of := pick(t, append([]int{v, v}, neighbours(v)...), "peer group's vpc")
+		peer = GroupID(of, below(t, groups+1, "peer group")) // one more than there are: stale
 	}
 	if rapid.IntRange(0, 5).Draw(t, "prefix list") == 0 {
-		peer = ListID(below(t, lists+1, "peer list")) // one more than there are
+		peer = ListID(v, below(t, lists+1, "peer list")) // one more than there are
 	}
 	// Some rules allow much, or too few packets would get anywhere.
 	switch rapid.IntRange(0, 5).Draw(t, "wide") {
@@ -146,13 +183,13 @@ func drawRule(t *rapid.T, tx *state.Tx, v, n, groups int) {
 	case 2:
 		peer = "10.0.0.0/8"
 	}
-	Rule(tx, fmt.Sprintf("sgr-%d%02d", v, n), GroupID(v, below(t, groups, "group of rule")), rapid.Bool().Draw(t, "egress"), proto, span[0], span[1], peer)
+	Rule(tx, ruleID(v, n), GroupID(v, below(t, groups, "group of rule")), rapid.Bool().Draw(t, "egress"), proto, span[0], span[1], peer)
 }
 
 // drawList draws a prefix list's entries: they overlap each other and the blocks
 // of other rules, and there may be none.
-func drawList(t *rapid.T, tx *state.Tx, n int) {
-	List(tx, ListID(n), rapid.SliceOfNDistinct(rapid.SampledFrom(Cidrs), 0, 4, rapid.ID).Draw(t, "entries of list")...)
+func drawList(t *rapid.T, tx *state.Tx, v, n int) {
+	List(tx, ListID(v, n), rapid.SliceOfNDistinct(rapid.SampledFrom(Cidrs), 0, 4, rapid.ID).Draw(t, "entries of list")...)
 }
 
 func drawEntries(t *rapid.T) []state.NetworkAclEntry {
@@ -191,8 +228,8 @@ func drawInterface(t *rapid.T, tx *state.Tx, v, n, groups int) {
 			}
 		}
 	}
-	addrs := []string{Addr(subnet, n, false).String()}
-	second := Addr(subnet, n, true)
+	addrs := []string{Addr(v, subnet, n, false).String()}
+	second := Addr(v, subnet, n, true)
 	if held := holder(tx, v, second); rapid.IntRange(0, 3).Draw(t, "secondary") == 0 && (held == "" || held == InterfaceID(v, n)) {
 		addrs = append(addrs, second.String())
 	}
@@ -206,57 +243,57 @@ func drawInterface(t *rapid.T, tx *state.Tx, v, n, groups int) {
 	}
 	Interface(tx, InterfaceID(v, n), VpcID(v), SubnetID(v, subnet), instance, index, of, addrs...)
 	if rapid.IntRange(0, 3).Draw(t, "delegated") == 0 {
-		Delegate(tx, InterfaceID(v, n), Block(subnet, n))
+		Delegate(tx, InterfaceID(v, n), Block(v, subnet, n))
 	}
 }
 
 // Disturb makes one random change, of the kinds that the API makes and of kinds
 // that it would refuse: everything must follow from any state.
 func Disturb(t *rapid.T, tx *state.Tx) {
-	v := below(t, vpcs, "vpc")
-	switch rapid.IntRange(0, 19).Draw(t, "change") {
+	v := pick(t, Vpcs, "vpc")
+	switch rapid.IntRange(0, 21).Draw(t, "change") {
 	case 0:
 		Populate(t, tx, v)
 	case 1:
-		if row, ok := state.Vpcs.Get(tx, Scope.Key(VpcID(v))); ok {
+		if row, ok := state.Vpcs.Get(tx, Key(VpcID(v))); ok {
 			next := *row
 			next.EnableDnsSupport = !next.EnableDnsSupport
 			state.Vpcs.Put(tx, &next)
 		}
 	case 2:
-		state.Vpcs.Delete(tx, Scope.Key(VpcID(v)))
+		state.Vpcs.Delete(tx, Key(VpcID(v)))
 	case 3:
 		n := below(t, subnets, "subnet")
 		if rapid.Bool().Draw(t, "delete") {
-			state.Subnets.Delete(tx, Scope.Key(SubnetID(v, n)))
+			state.Subnets.Delete(tx, Key(SubnetID(v, n)))
 		} else {
-			Subnet(tx, SubnetID(v, n), VpcID(v), uint32(n+1), fmt.Sprintf("10.0.%d.0/%d", n+1, rapid.IntRange(24, 26).Draw(t, "bits")))
+			Subnet(tx, SubnetID(v, n), VpcID(v), uint32(n+1), cidr(v, n+1, rapid.IntRange(24, 26).Draw(t, "bits")))
 		}
 	case 4:
 		n := below(t, groups, "group")
 		if rapid.Bool().Draw(t, "delete") {
-			state.SecurityGroups.Delete(tx, Scope.Key(GroupID(v, n)))
+			state.SecurityGroups.Delete(tx, Key(GroupID(v, n)))
 		} else {
 			Group(tx, GroupID(v, n), VpcID(v), fmt.Sprintf("g%d", n))
 		}
 	case 5, 6:
 		n := below(t, rules, "rule")
 		if rapid.Bool().Draw(t, "delete") {
-			state.SecurityGroupRules.Delete(tx, Scope.Key(fmt.Sprintf("sgr-%d%02d", v, n)))
+			state.SecurityGroupRules.Delete(tx, Key(ruleID(v, n)))
 		} else {
 			drawRule(t, tx, v, n, groups)
 		}
 	case 7:
-		id := fmt.Sprintf("acl-%d%d", v, below(t, acls, "acl"))
+		id := aclID(v, below(t, acls, "acl"))
 		if rapid.Bool().Draw(t, "delete") {
-			state.NetworkAcls.Delete(tx, Scope.Key(id))
+			state.NetworkAcls.Delete(tx, Key(id))
 		} else {
 			Acl(tx, id, VpcID(v), drawEntries(t), SubnetID(v, below(t, subnets, "served")))
 		}
 	case 8, 9:
 		n := below(t, interfaces, "interface")
 		if rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
-			state.NetworkInterfaces.Delete(tx, Scope.Key(InterfaceID(v, n)))
+			state.NetworkInterfaces.Delete(tx, Key(InterfaceID(v, n)))
 		} else {
 			drawInterface(t, tx, v, n, groups)
 		}
@@ -264,7 +301,7 @@ func Disturb(t *rapid.T, tx *state.Tx) {
 		Instance(tx, InstanceID(v, below(t, instances, "instance")), VpcID(v),
 			pick(t, []state.InstanceState{state.Running, state.Pending, state.Stopping, state.Stopped, state.Terminated}, "instance state"))
 	case 11:
-		t := &state.RouteTable{Meta: Meta(fmt.Sprintf("rtb-%d", v)), VpcID: VpcID(v), Associations: []state.RouteTableAssociation{
+		t := &state.RouteTable{Meta: Meta("rtb-" + digit(v)), VpcID: VpcID(v), Associations: []state.RouteTableAssociation{
 			{Main: rapid.Bool().Draw(t, "main")}, {SubnetID: SubnetID(v, below(t, subnets, "routed"))},
 		}}
 		state.RouteTables.Put(tx, t)
@@ -276,9 +313,11 @@ func Disturb(t *rapid.T, tx *state.Tx) {
 		drawFault(t, tx, v, true)
 	case 14:
 		if n := below(t, lists, "list"); rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
-			state.PrefixLists.Delete(tx, Scope.Key(ListID(n)))
+			state.PrefixLists.Delete(tx, Key(ListID(v, n)))
 		} else {
-			drawList(t, tx, n)
+			drawList(t, tx, v, n)
 		}
+	case 20, 21:
+		disturbPeering(t, tx, v)
 	}
 }

@@ -9,14 +9,27 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// Scope is where all resources are.
+// Scope is where all resources are, except those of the VPC Far.
 var Scope = state.Scope{Account: "000000000000", Region: "eu-west-1"}
+
+// FarScope is where the resources of Far are: of another account, which the "-x" in
+// their ids says.
+var FarScope = state.Scope{Account: "111111111111", Region: "eu-west-1"}
+
+// Key is the key of a resource by its id.
+func Key(id string) state.Key {
+	if strings.Contains(id, "-x") {
+		return FarScope.Key(id)
+	}
+	return Scope.Key(id)
+}
 
 // epoch is the time of every transaction.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -63,7 +76,7 @@ func (s *Store) Change(t fataler, fn func(tx *state.Tx)) (*state.Snapshot, []sta
 }
 
 // Meta is the head of a resource with this id.
-func Meta(id string) state.Meta { return state.Meta{Key: Scope.Key(id), Created: epoch} }
+func Meta(id string) state.Meta { return state.Meta{Key: Key(id), Created: epoch} }
 
 // Vpc puts a VPC with a main route table and a default ACL that allows all.
 func Vpc(tx *state.Tx, id string, cidrs ...string) {
@@ -108,7 +121,7 @@ func Rule(tx *state.Tx, id, group string, egress bool, protocol string, from, to
 	r := &state.SecurityGroupRule{Meta: Meta(id), GroupID: group, Egress: egress, Protocol: protocol, FromPort: from, ToPort: to}
 	switch {
 	case len(peer) > 3 && peer[:3] == "sg-":
-		r.Peer = state.Peer{GroupID: peer, UserID: Scope.Account}
+		r.Peer = state.Peer{GroupID: peer, UserID: Key(peer).Account}
 	case len(peer) > 3 && peer[:3] == "pl-":
 		r.Peer = state.Peer{PrefixListID: peer}
 	default:
@@ -130,14 +143,14 @@ func Interface(tx *state.Tx, id, vpc, subnet, instance string, index int32, grou
 	n.MAC = fmt.Sprintf("02:00:%02x:%02x:%02x:%02x", byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum))
 	if instance != "" {
 		n.Status = "in-use"
-		n.Attachment = &state.Attachment{ID: "eni-attach-" + id[4:], InstanceID: instance, InstanceOwnerID: Scope.Account, DeviceIndex: index, Status: "attached", AttachTime: epoch}
+		n.Attachment = &state.Attachment{ID: "eni-attach-" + id[4:], InstanceID: instance, InstanceOwnerID: Key(id).Account, DeviceIndex: index, Status: "attached", AttachTime: epoch}
 	}
 	state.NetworkInterfaces.Put(tx, n)
 }
 
 // Delegate gives an interface prefixes.
 func Delegate(tx *state.Tx, id string, prefixes ...netip.Prefix) {
-	row, ok := state.NetworkInterfaces.Get(tx, Scope.Key(id))
+	row, ok := state.NetworkInterfaces.Get(tx, Key(id))
 	if !ok {
 		return
 	}

@@ -19,6 +19,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -90,6 +91,7 @@ func Add(c *nl.Conn, index uint32, l plan.Link, peer *os.File) (peerIndex uint32
 	// same run, the end in the other namespace only by this message.
 	w.Begin(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, header(0, unix.IFF_UP, unix.IFF_UP))
 	end(l.PeerName, peerMAC)
+	w.U32(unix.IFLA_GROUP, l.PeerGroup)
 	w.U32(unix.IFLA_NET_NS_FD, uint32(peer.Fd()))
 	w.Nest(unix.IFLA_LINKINFO, func() {
 		w.Str(unix.IFLA_INFO_KIND, "veth")
@@ -140,7 +142,7 @@ func Adjust(c *nl.Conn, index uint32, old, l plan.Link) error {
 
 // AdjustPeer does the same for the end in the other namespace, which c is of.
 func AdjustPeer(c *nl.Conn, index uint32, old, l plan.Link) error {
-	return adjust(c, index, old.PeerMAC, l.PeerMAC, l.MTU, func(*nl.Buf) {})
+	return adjust(c, index, old.PeerMAC, l.PeerMAC, l.MTU, func(w *nl.Buf) { w.U32(unix.IFLA_GROUP, l.PeerGroup) })
 }
 
 func adjust(c *nl.Conn, index uint32, old, address string, mtu int, more func(*nl.Buf)) error {
@@ -240,9 +242,13 @@ func parse(typ uint16, body []byte) (f Found, ok bool) {
 			f.PeerIndex = nl.Uint32(v)
 		case unix.IFLA_IFALIAS:
 			words := strings.Fields(strings.TrimPrefix(nl.Str(v), mark))
-			if strings.HasPrefix(nl.Str(v), mark) && len(words) == 3 {
+			if strings.HasPrefix(nl.Str(v), mark) && (len(words) == 3 || len(words) == 4) {
 				f.Ours = true
 				f.Link.Peer, f.Link.PeerName, f.Link.PeerMAC = plan.Netns(words[0]), words[1], words[2]
+				if len(words) == 4 {
+					n, err := strconv.ParseUint(words[3], 10, 32)
+					f.Link.PeerGroup, f.Ours = uint32(n), err == nil
+				}
 			}
 		case unix.IFLA_LINKINFO:
 			for typ, v := range nl.Attrs(v) {
@@ -258,5 +264,9 @@ func parse(typ uint16, body []byte) (f Found, ok bool) {
 }
 
 func alias(l plan.Link) string {
-	return fmt.Sprintf("%s%s %s %s", mark, l.Peer, l.PeerName, l.PeerMAC)
+	text := fmt.Sprintf("%s%s %s %s", mark, l.Peer, l.PeerName, l.PeerMAC)
+	if l.PeerGroup != 0 {
+		text += " " + strconv.FormatUint(uint64(l.PeerGroup), 10)
+	}
+	return text
 }
