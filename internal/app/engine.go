@@ -45,6 +45,7 @@ import (
 	"github.com/localvpc/localvpc/internal/node/listen"
 	"github.com/localvpc/localvpc/internal/node/reconcile"
 	"github.com/localvpc/localvpc/internal/node/sandbox"
+	"github.com/localvpc/localvpc/internal/node/targets"
 	"github.com/localvpc/localvpc/internal/node/vantage"
 	"github.com/localvpc/localvpc/internal/node/world"
 	"github.com/localvpc/localvpc/internal/service"
@@ -79,6 +80,7 @@ type engine struct {
 	guests *guests.Guests
 	nodes  *reconcile.Reconciler
 	health *health.Checkers
+	checks *targets.Checks
 
 	hosts    chan struct{} // taken while an outside host is made or removed
 	resolver *dnsserver.Server
@@ -274,7 +276,7 @@ func (e *engine) packets() error {
 		In: e.kernel.In, Handlers: handlers, Vpc: e.vpcOf, Keeper: e.inside, Log: e.log,
 	}, e.inside.Stored)
 	e.nodes = reconcile.New(reconcile.Config{Store: e.store, Kernel: e.kernel, Services: services, Host: e.guests, Log: e.log})
-	e.health = e.checkers()
+	e.health, e.checks = e.checkers(), e.targetChecks()
 	return nil
 }
 
@@ -426,7 +428,7 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 	defer e.end(nil)
 	e.life = ctx
 	var running sync.WaitGroup
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	if e.nodes != nil {
 		running.Go(func() {
 			if err := e.nodes.Run(ctx); err != nil {
@@ -441,11 +443,13 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 			return nil
 		}
 		e.sweep()
-		running.Go(func() {
-			if err := e.health.Run(ctx); err != nil {
-				failed <- err
-			}
-		})
+		for _, run := range []func(context.Context) error{e.health.Run, e.checks.Run} {
+			running.Go(func() {
+				if err := run(ctx); err != nil {
+					failed <- err
+				}
+			})
+		}
 	}
 	close(e.serving)
 	running.Go(func() {
