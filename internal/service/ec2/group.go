@@ -175,7 +175,7 @@ func apiGroup(r state.Reader, g *state.SecurityGroup) api.SecurityGroup {
 	return api.SecurityGroup{
 		GroupId: ptr(g.ID), GroupName: ptr(g.Name), Description: ptr(g.Description), OwnerId: ptr(g.Account), VpcId: ptr(g.VpcID),
 		SecurityGroupArn: ptr(groupArn(g)), Tags: apiTags(g.Tags),
-		IpPermissions: apiPermissions(ingress), IpPermissionsEgress: apiPermissions(egress),
+		IpPermissions: apiPermissions(r, ingress), IpPermissionsEgress: apiPermissions(r, egress),
 	}
 }
 
@@ -199,13 +199,14 @@ func (s *Service) DeleteSecurityGroup(tx *state.Tx, c authz.Caller, in *api.Dele
 	return &api.DeleteSecurityGroupOutput{Return: ptr(true), GroupId: ptr(g.ID)}, nil
 }
 
-// groupInUse: a rule that refers to its own group does not count.
+// groupInUse: a rule that refers to its own group does not count, and one of
+// another VPC becomes stale (EC2 API Reference, DeleteSecurityGroup).
 func groupInUse(r state.Reader, g *state.SecurityGroup) bool {
 	for range state.NetworkInterfaces.By(r, state.ByGroup, g.ID) {
 		return true
 	}
 	for rule := range state.SecurityGroupRules.By(r, state.ByPeer, g.ID) {
-		if rule.GroupID != g.ID {
+		if rule.GroupID != g.ID && rule.Peer.PeeringID == "" {
 			return true
 		}
 	}

@@ -25,7 +25,7 @@ func (s *Service) DescribeSecurityGroupReferences(r state.Reader, c authz.Caller
 	for _, g := range groups {
 		for rule := range state.SecurityGroupRules.By(r, state.ByPeer, g.ID) {
 			from, ok := state.SecurityGroups.Get(r, rule.Scope().Key(rule.GroupID))
-			if !ok || rule.Peer.PeeringID == "" {
+			if status := peeringStatus(r, rule.Peer); !ok || status == nil || *status != state.PeeringActive {
 				continue
 			}
 			ref := reference{g.ID, from.VpcID, rule.Peer.PeeringID}
@@ -42,22 +42,15 @@ func (s *Service) DescribeSecurityGroupReferences(r state.Reader, c authz.Caller
 }
 
 // DescribeStaleSecurityGroups lists the groups of a VPC with rules that refer to
-// a group which is gone.
+// a group which is gone, or behind a peering connection that is.
 func (s *Service) DescribeStaleSecurityGroups(r state.Reader, c authz.Caller, in *api.DescribeStaleSecurityGroupsInput) (*api.DescribeStaleSecurityGroupsOutput, error) {
 	v, err := vpc(r, c, val(in.VpcId))
 	if err != nil {
 		return nil, err
 	}
-	stale := func(rule *state.SecurityGroupRule) bool {
-		if rule.Peer.GroupID == "" {
-			return false
-		}
-		_, ok := state.SecurityGroups.Get(r, state.Key{Account: rule.Peer.UserID, Region: rule.Region, ID: rule.Peer.GroupID})
-		return !ok
-	}
 	rows, next, err := page(where(state.SecurityGroups.By(r, state.ByVpc, v.ID), func(g *state.SecurityGroup) bool {
 		for rule := range state.SecurityGroupRules.By(r, state.ByGroup, g.ID) {
-			if stale(rule) {
+			if isStale(r, rule) {
 				return true
 			}
 		}
@@ -71,19 +64,19 @@ func (s *Service) DescribeStaleSecurityGroups(r state.Reader, c authz.Caller, in
 	out := &api.DescribeStaleSecurityGroupsOutput{NextToken: next, StaleSecurityGroupSet: []api.StaleSecurityGroup{}}
 	for _, g := range rows {
 		ingress, egress := rulesOf(r, g)
-		fresh := func(rule *state.SecurityGroupRule) bool { return !stale(rule) }
+		fresh := func(rule *state.SecurityGroupRule) bool { return !isStale(r, rule) }
 		out.StaleSecurityGroupSet = append(out.StaleSecurityGroupSet, api.StaleSecurityGroup{
 			GroupId: ptr(g.ID), GroupName: ptr(g.Name), Description: ptr(g.Description), VpcId: ptr(g.VpcID),
-			StaleIpPermissions:       apiStale(slices.DeleteFunc(ingress, fresh)),
-			StaleIpPermissionsEgress: apiStale(slices.DeleteFunc(egress, fresh)),
+			StaleIpPermissions:       apiStale(r, slices.DeleteFunc(ingress, fresh)),
+			StaleIpPermissionsEgress: apiStale(r, slices.DeleteFunc(egress, fresh)),
 		})
 	}
 	return out, nil
 }
 
-func apiStale(rules []*state.SecurityGroupRule) []api.StaleIpPermission {
+func apiStale(r state.Reader, rules []*state.SecurityGroupRule) []api.StaleIpPermission {
 	out := []api.StaleIpPermission{}
-	for _, p := range apiPermissions(rules) {
+	for _, p := range apiPermissions(r, rules) {
 		out = append(out, api.StaleIpPermission{
 			IpProtocol: p.IpProtocol, FromPort: p.FromPort, ToPort: p.ToPort, UserIdGroupPairs: p.UserIdGroupPairs,
 			IpRanges: []string{}, PrefixListIds: []string{},

@@ -109,7 +109,7 @@ func (s *Service) authorize(tx *state.Tx, c authz.Caller, g *state.SecurityGroup
 		}
 		rule.Tags = tags
 		state.SecurityGroupRules.Put(tx, rule)
-		out = append(out, apiRule(rule))
+		out = append(out, apiRule(tx, rule))
 	}
 	return out, nil
 }
@@ -189,7 +189,7 @@ func revoke(tx *state.Tx, c authz.Caller, g *state.SecurityGroup, egress bool, p
 		}
 		rules = found
 	} else {
-		list, err := readPermissions(permissions, egress, oldPeer(tx, c))
+		list, err := readPermissions(permissions, egress, oldPeer(tx, c, g))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -260,14 +260,14 @@ func (s *Service) DescribeSecurityGroupRules(r state.Reader, c authz.Caller, in 
 	}
 	out := &api.DescribeSecurityGroupRulesOutput{NextToken: next, SecurityGroupRules: make([]api.SecurityGroupRule, 0, len(rows))}
 	for _, rule := range rows {
-		out.SecurityGroupRules = append(out.SecurityGroupRules, apiRule(rule))
+		out.SecurityGroupRules = append(out.SecurityGroupRules, apiRule(r, rule))
 	}
 	return out, nil
 }
 
 // apiRule describes a rule. Ports are -1 for protocols that have none; the owner
 // of the group that it refers to is shown when that is another account.
-func apiRule(rule *state.SecurityGroupRule) api.SecurityGroupRule {
+func apiRule(r state.Reader, rule *state.SecurityGroupRule) api.SecurityGroupRule {
 	out := api.SecurityGroupRule{
 		SecurityGroupRuleId:  ptr(rule.ID),
 		SecurityGroupRuleArn: ptr(awsid.ARN("ec2", rule.Region, rule.Account, "security-group-rule/"+rule.ID)),
@@ -278,7 +278,7 @@ func apiRule(rule *state.SecurityGroupRule) api.SecurityGroupRule {
 	}
 	if peer := rule.Peer; peer.GroupID != "" {
 		out.ReferencedGroupInfo = &api.ReferencedSecurityGroup{
-			GroupId: ptr(peer.GroupID), VpcId: opt(peer.VpcID), VpcPeeringConnectionId: opt(peer.PeeringID),
+			GroupId: ptr(peer.GroupID), VpcId: opt(peer.VpcID), VpcPeeringConnectionId: opt(peer.PeeringID), PeeringStatus: peeringStatus(r, peer),
 		}
 		if peer.UserID != rule.Account {
 			out.ReferencedGroupInfo.UserId = ptr(peer.UserID)

@@ -180,7 +180,7 @@ func describeRules(tx *state.Tx, c authz.Caller, g *state.SecurityGroup, egress 
 		texts = append(texts, text{rules[0], val(d.Description)})
 	}
 	if len(permissions) > 0 {
-		list, err := readPermissions(permissions, egress, oldPeer(tx, c))
+		list, err := readPermissions(permissions, egress, oldPeer(tx, c, g))
 		if err != nil {
 			return err
 		}

@@ -210,7 +210,7 @@ func TestAuthorizeRefused(t *testing.T) {
 		"group by name":       {pair(api.UserIdGroupPair{GroupName: ptr("web")}), "InvalidParameterValue", "You may not reference Amazon VPC security groups by name."},
 		"pair of nothing":     {pair(api.UserIdGroupPair{}), "MissingParameter", "Missing source specification"},
 		"another's group":     {pair(api.UserIdGroupPair{GroupId: &web, UserId: ptr("210987654321")}), "InvalidGroup.NotFound", web},
-		"over peering":        {pair(api.UserIdGroupPair{GroupId: &web, VpcPeeringConnectionId: ptr("pcx-1")}), "InvalidVpcPeeringConnectionID.NotFound", "pcx-1"},
+		"over no peering":     {pair(api.UserIdGroupPair{GroupId: &web, VpcPeeringConnectionId: ptr("pcx-01234567")}), "InvalidVpcPeeringConnectionID.NotFound", "pcx-01234567"},
 		"prefix list":         {[]api.IpPermission{{IpProtocol: ptr("-1"), PrefixListIds: []api.PrefixListId{{PrefixListId: ptr("pl-01234567")}}}}, "InvalidPrefixListID.NotFound", "pl-01234567"},
 		"not a prefix list":   {[]api.IpPermission{{IpProtocol: ptr("-1"), PrefixListIds: []api.PrefixListId{{PrefixListId: ptr("x")}}}}, "InvalidPrefixListId.Malformed", `expecting "pl-..."`},
 		"description charset": {[]api.IpPermission{{IpProtocol: ptr("-1"), IpRanges: []api.IpRange{{CidrIp: ptr("10.0.0.0/8"), Description: ptr("a<b")}}}}, "InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"},

@@ -10,14 +10,14 @@ import (
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/base/cidr"
-	"github.com/localvpc/localvpc/internal/decide/authz"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
 // A permission of a request names several peers; in state each of them is a rule
 // of its own. This file turns the one into the other, both ways.
 
-// allowance is what a rule allows. No group has two rules with the same one.
+// allowance is what a rule allows. No group has two rules with the same one. The
+// peer is without the way over which a group is reached.
 type allowance struct {
 	egress   bool
 	protocol string
@@ -25,8 +25,13 @@ type allowance struct {
 	peer     state.Peer
 }
 
+func newAllowance(egress bool, protocol string, from, to int32, peer state.Peer) allowance {
+	peer.VpcID, peer.PeeringID = "", ""
+	return allowance{egress, protocol, from, to, peer}
+}
+
 func allowanceOf(rule *state.SecurityGroupRule) allowance {
-	return allowance{rule.Egress, rule.Protocol, rule.FromPort, rule.ToPort, rule.Peer}
+	return newAllowance(rule.Egress, rule.Protocol, rule.FromPort, rule.ToPort, rule.Peer)
 }
 
 func (a allowance) compare(b allowance) int {
@@ -65,6 +70,7 @@ func (a allowance) String() string {
 // asked is one rule that a request asks for, to be made or to be found.
 type asked struct {
 	allowance
+	peer        state.Peer
 	description *string
 	source      api.IpPermission // the part of the request that it comes from
 }
@@ -95,7 +101,7 @@ func readPermissions(permissions []api.IpPermission, egress bool, find peers) ([
 				return err
 			}
 			source.IpProtocol, source.FromPort, source.ToPort = p.IpProtocol, p.FromPort, p.ToPort
-			out = append(out, asked{allowance{egress, protocol, from, to, peer}, description, source})
+			out = append(out, asked{newAllowance(egress, protocol, from, to, peer), peer, description, source})
 			return nil
 		}
 		if len(p.IpRanges)+len(p.Ipv6Ranges)+len(p.UserIdGroupPairs)+len(p.PrefixListIds) == 0 {
@@ -231,65 +237,6 @@ func checkRuleDescription(text *string) error {
 	return nil
 }
 
-// newPeer finds what a rule of g is to refer to: a group of the same VPC, or a
-// prefix list.
-func newPeer(r state.Reader, c authz.Caller, g *state.SecurityGroup) peers {
-	list := func(id string) (state.Peer, error) {
-		_, err := prefixList(r, c, id)
-		return state.Peer{PrefixListID: id}, err
-	}
-	return peers{list: list, group: func(p api.UserIdGroupPair) (state.Peer, error) {
-		if p.VpcPeeringConnectionId != nil {
-			return state.Peer{}, awserr.New("InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID '%s' does not exist", awserr.Clip(*p.VpcPeeringConnectionId))
-		}
-		peer, err := groupOfPair(r, c, p)
-		if err != nil {
-			return state.Peer{}, err
-		}
-		if user := val(p.UserId); user != "" && user != c.Account {
-			return state.Peer{}, groupKind.none(peer.ID)
-		}
-		if peer.VpcID != g.VpcID || p.VpcId != nil && *p.VpcId != peer.VpcID {
-			return state.Peer{}, differentNetworks()
-		}
-		return state.Peer{GroupID: peer.ID, UserID: peer.Account}, nil
-	}}
-}
-
-func differentNetworks() error {
-	return awserr.New("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
-}
-
-func groupOfPair(r state.Reader, c authz.Caller, p api.UserIdGroupPair) (*state.SecurityGroup, error) {
-	switch {
-	case p.GroupId != nil:
-		return group(r, c, *p.GroupId)
-	case p.GroupName != nil:
-		return groupInDefaultVpc(r, c, *p.GroupName)
-	}
-	return nil, awserr.New("MissingParameter", "Missing source specification: include source security group or CIDR information")
-}
-
-// oldPeer names the peer of a rule that is there already, which may be gone.
-func oldPeer(r state.Reader, c authz.Caller) peers {
-	list := func(id string) (state.Peer, error) {
-		return state.Peer{PrefixListID: id}, prefixListKind.wellFormed(id)
-	}
-	return peers{list: list, group: func(p api.UserIdGroupPair) (state.Peer, error) {
-		if p.GroupId == nil {
-			g, err := groupOfPair(r, c, p)
-			if err != nil {
-				return state.Peer{}, err
-			}
-			return state.Peer{GroupID: g.ID, UserID: g.Account}, nil
-		}
-		if err := groupKind.wellFormed(*p.GroupId); err != nil {
-			return state.Peer{}, err
-		}
-		return state.Peer{GroupID: *p.GroupId, UserID: cmp.Or(val(p.UserId), c.Account)}, nil
-	}}
-}
-
 // rulesOf gives the rules of a group in the order in which they were made, and
 // those of one request by what they allow.
 func rulesOf(r state.Reader, g *state.SecurityGroup) (ingress, egress []*state.SecurityGroupRule) {
@@ -311,7 +258,7 @@ func rulesOf(r state.Reader, g *state.SecurityGroup) (ingress, egress []*state.S
 // apiPermissions puts rules of the same protocol and ports together, as
 // DescribeSecurityGroups does. Pairs have no GroupName in a VPC, and protocols
 // without ports have none.
-func apiPermissions(rules []*state.SecurityGroupRule) []api.IpPermission {
+func apiPermissions(r state.Reader, rules []*state.SecurityGroupRule) []api.IpPermission {
 	type heading struct {
 		protocol string
 		from, to int32
@@ -338,7 +285,7 @@ func apiPermissions(rules []*state.SecurityGroupRule) []api.IpPermission {
 		case peer.GroupID != "":
 			p.UserIdGroupPairs = append(p.UserIdGroupPairs, api.UserIdGroupPair{
 				GroupId: ptr(peer.GroupID), UserId: ptr(peer.UserID), Description: description,
-				VpcId: opt(peer.VpcID), VpcPeeringConnectionId: opt(peer.PeeringID),
+				VpcId: opt(peer.VpcID), VpcPeeringConnectionId: opt(peer.PeeringID), PeeringStatus: peeringStatus(r, peer),
 			})
 		case peer.PrefixListID != "":
 			p.PrefixListIds = append(p.PrefixListIds, api.PrefixListId{PrefixListId: ptr(peer.PrefixListID), Description: description})
