@@ -137,7 +137,7 @@ func nameRounds(ctx context.Context, b *bench, sides []*nameSide, kinds []nameKi
 
 // ask has all clients ask for a time.
 func (s *nameSide) ask(k nameKind, seconds float64) error {
-	before, err := cpuOf(s.pid)
+	before, err := cpuOfServer(s.pid)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (s *nameSide) ask(k nameKind, seconds float64) error {
 	}
 	all.Wait()
 	took := time.Since(begin).Seconds()
-	after, err := cpuOf(s.pid)
+	after, err := cpuOfServer(s.pid)
 	if err != nil {
 		return err
 	}

@@ -45,8 +45,21 @@ func readStat(pid int) (s stat, err error) {
 // gone tells that a process has ended while it was looked at.
 func gone(err error) bool { return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) }
 
+// guestName begins the command line of an instance's first process.
+const guestName = "localvpc-init"
+
+// isGuest tells whether a process is an instance's first.
+func isGuest(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && strings.HasPrefix(string(text), guestName)
+}
+
 // descendants are a process and all below it.
-func descendants(pid int) ([]int, error) {
+func descendants(pid int) ([]int, error) { return below(pid, func(int) bool { return true }) }
+
+// below are a process and all below it, but for those that count says no to and what
+// is below them.
+func below(pid int, counts func(int) bool) ([]int, error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, err
@@ -68,17 +81,34 @@ func descendants(pid int) ([]int, error) {
 	}
 	all := []int{pid}
 	for i := 0; i < len(all); i++ {
-		all = append(all, children[all[i]]...)
+		for _, child := range children[all[i]] {
+			if counts(child) {
+				all = append(all, child)
+			}
+		}
 	}
 	return all, nil
 }
 
 // cpuOf is the CPU time in seconds that a process and all below it have used.
-func cpuOf(pid int) (seconds float64, err error) {
+func cpuOf(pid int) (float64, error) {
 	pids, err := descendants(pid)
 	if err != nil {
 		return 0, err
 	}
+	return cpuOfAll(pids)
+}
+
+// cpuOfServer is cpuOf without instances: they are who asks.
+func cpuOfServer(pid int) (float64, error) {
+	pids, err := below(pid, func(child int) bool { return !isGuest(child) })
+	if err != nil {
+		return 0, err
+	}
+	return cpuOfAll(pids)
+}
+
+func cpuOfAll(pids []int) (seconds float64, err error) {
 	for _, pid := range pids {
 		s, err := readStat(pid)
 		if err != nil && !gone(err) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/node/authority"
+	"github.com/localvpc/localvpc/internal/node/datagram"
 	"github.com/localvpc/localvpc/internal/node/listen"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -41,7 +42,7 @@ func (e *engine) Certificate() ([]byte, error) {
 	return e.notary.Certificate()
 }
 
-func (p awsEndpoint) ServePacket(c *net.UDPConn, _ state.Key) error {
+func (p awsEndpoint) ServePacket(c *datagram.Conn, _ state.Key) error {
 	return fmt.Errorf("the API is not served over UDP: %s", c.LocalAddr())
 }
 

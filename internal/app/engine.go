@@ -37,6 +37,7 @@ import (
 	"github.com/localvpc/localvpc/internal/front/apiserver"
 	"github.com/localvpc/localvpc/internal/front/cli"
 	"github.com/localvpc/localvpc/internal/node/authority"
+	"github.com/localvpc/localvpc/internal/node/datagram"
 	"github.com/localvpc/localvpc/internal/node/dnsserver"
 	"github.com/localvpc/localvpc/internal/node/guests"
 	"github.com/localvpc/localvpc/internal/node/health"
@@ -294,7 +295,7 @@ func (l limits) Group(id string, pids int, memory int64) (guests.Group, error) {
 // metadata has no packets to serve.
 type metadata struct{ *imds.Server }
 
-func (m metadata) ServePacket(c *net.UDPConn, _ state.Key) error {
+func (m metadata) ServePacket(c *datagram.Conn, _ state.Key) error {
 	return fmt.Errorf("metadata is not served over UDP: %s", c.LocalAddr())
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/localvpc/localvpc/internal/node/datagram"
 	"github.com/localvpc/localvpc/internal/node/dnsserver"
 	"github.com/localvpc/localvpc/internal/node/vantage"
 )
@@ -23,8 +24,11 @@ const (
 // names is where this machine's programs ask for names as somebody on the simulated
 // internet does. Without sockets it is off.
 type names struct {
-	packets *net.UDPConn
-	stream  net.Listener
+	packets interface { // *net.UDPConn, and *datagram.Conn where it is served
+		LocalAddr() net.Addr
+		Close() error
+	}
+	stream net.Listener
 }
 
 // openNames opens the address of names over both transports. An address that is
@@ -75,7 +79,7 @@ func (n names) files(all map[string]*os.File) error {
 	if n.packets == nil {
 		return nil
 	}
-	udp, err := n.packets.File()
+	udp, err := n.packets.(*net.UDPConn).File()
 	if err != nil {
 		return fmt.Errorf("handing down the socket of names: %w", err)
 	}
@@ -105,7 +109,11 @@ func givenNames(all map[string]*os.File) (names, error) {
 	if !ok {
 		return names{}, errors.New("taking over the socket of names: it is not UDP")
 	}
-	return names{udp, l}, nil
+	taken, err := datagram.Take(udp)
+	if err != nil {
+		return names{}, err
+	}
+	return names{taken, l}, nil
 }
 
 // address is where names are answered, "" when nowhere.
@@ -121,7 +129,7 @@ func (n names) serve(s *dnsserver.Server, running *sync.WaitGroup, failed func(e
 	if n.packets == nil {
 		return
 	}
-	running.Go(func() { failed(s.ServePacket(n.packets, vantage.Host)) })
+	running.Go(func() { failed(s.ServePacket(n.packets.(*datagram.Conn), vantage.Host)) })
 	running.Go(func() { failed(s.ServeStream(n.stream, vantage.Host)) })
 }
 

@@ -39,6 +39,7 @@ type Store struct {
 	write sync.Mutex // serialises transactions
 	last  uint64     // index of the last transaction, published or not
 	names domains    // after it
+	since []uint64   // the transaction that changed each of tables last
 	tail  *outcome   // of that transaction; nil when it was loaded
 	ended bool       // Close was called
 
@@ -89,6 +90,7 @@ func Open(cfg Config) (*Store, error) {
 		readers: map[*Subscription]struct{}{},
 		seen:    map[Resource]string{},
 		names:   newDomains(),
+		since:   make([]uint64, len(tables)),
 	}
 	if cfg.Log != nil {
 		txn := db.Txn(true)
@@ -114,7 +116,10 @@ func Open(cfg Config) (*Store, error) {
 	}
 	loaded := &Snapshot{Index: s.last, txn: db.Txn(false)}
 	s.names = s.names.of(loaded)
-	loaded.names = s.names
+	for i := range s.since {
+		s.since[i] = s.last
+	}
+	loaded.names, loaded.since = s.names, s.since
 	s.published.Store(loaded)
 	go s.publish()
 	return s, nil
@@ -165,13 +170,14 @@ func (s *Store) apply(fn func(*Tx) error) (*outcome, uint64, error) {
 	txn.Commit()
 	s.names = s.names.with(changes)
 	s.last++
+	s.since = sinceOf(s.since, changes, s.last)
 	if s.cfg.DetectMutations {
 		s.remember(changes)
 	}
 	s.tail = &outcome{done: make(chan struct{})}
 	s.queue <- pending{
 		commit:  Commit{Index: s.last, Time: tx.now, Changes: changes},
-		snap:    &Snapshot{Index: s.last, txn: s.db.Txn(false), names: s.names},
+		snap:    &Snapshot{Index: s.last, txn: s.db.Txn(false), names: s.names, since: s.since},
 		outcome: s.tail,
 	}
 	return s.tail, s.last, nil

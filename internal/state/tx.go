@@ -2,6 +2,7 @@ package state
 
 import (
 	"io"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-memdb"
@@ -15,6 +16,31 @@ type Snapshot struct {
 	Index uint64
 	txn   *memdb.Txn
 	names domains
+	since []uint64 // the index of the commit that changed each of tables last
+}
+
+// Since is the index of the last commit that changed a table other than those which
+// are named: who reads none of these finds the same in all snapshots that have it.
+func (s *Snapshot) Since(but map[string]bool) (index uint64) {
+	for i, t := range tables {
+		if !but[t.Name()] {
+			index = max(index, s.since[i])
+		}
+	}
+	return index
+}
+
+// sinceOf brings on what Since tells by the changes of a commit.
+func sinceOf(since []uint64, changes []Change, index uint64) []uint64 {
+	next := slices.Clone(since) // snapshots hold the old ones
+	last := ""
+	for i := range changes {
+		if name := changes[i].Table; name != last {
+			last = name
+			next[slices.IndexFunc(tables, func(t table) bool { return t.Name() == name })] = index
+		}
+	}
+	return next
 }
 
 func (s *Snapshot) read() *memdb.Txn { return s.txn }

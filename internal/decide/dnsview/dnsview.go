@@ -47,6 +47,8 @@ type Question struct {
 	// Client is where the asker is, by its address or the client subnet of its
 	// query; the zero one is unknown. In a VPC the Region counts instead.
 	Client netip.Prefix
+	// Chances, when it is not nil, is told what was left to chance.
+	Chances *[]Chance
 	// left is how many zones may still be asked for the answer; nil: all of
 	// maxZones.
 	left *int

@@ -21,7 +21,9 @@ type asking struct {
 	place Place
 	// locate finds the place once a policy goes by it; nil: it is known.
 	locate func() Place
-	draws  draws
+	// seed is the question's Draw, drawn how many draws there were.
+	seed, drawn uint64
+	chances     *[]Chance
 	// public says that NS records below the apex delegate, and that CNAME records are
 	// followed within the zone. In a VPC another zone may know better where they lead.
 	public bool
@@ -107,12 +109,18 @@ func (a *asking) values(s *state.RecordSet, depth int) ([]Record, []Cause) {
 		}
 		return records, []Cause{cause}
 	}
+	records := inOrder(s, code, a.owner)
+	shuffle(a, records)
+	return records, nil
+}
+
+// inOrder are the records of a set that is no alias, in the order of its values.
+func inOrder(s *state.RecordSet, code Type, owner Name) []Record {
 	records := make([]Record, len(s.Rdata))
 	for i, data := range s.Rdata {
-		records[i] = Record{Name: a.owner, Type: code, TTL: uint32(s.TTL), Data: string(data), text: s.Values[i]}
+		records[i] = Record{Name: owner, Type: code, TTL: uint32(s.TTL), Data: string(data), text: s.Values[i]}
 	}
-	shuffle(&a.draws, records)
-	return records, nil
+	return records
 }
 
 // target is the group of record sets that an alias stands for; false when it is

@@ -142,7 +142,7 @@ func (v *View) addrOf(n Name, q Question) netip.Addr {
 	if a, ok := hostAddr(n); ok {
 		return a
 	}
-	ans := Internet(v.r).Answer(Question{Name: n, Type: TypeA, Recurse: true, Draw: q.Draw, left: q.left})
+	ans := Internet(v.r).Answer(Question{Name: n, Type: TypeA, Recurse: true, Draw: q.Draw, Chances: q.Chances, left: q.left})
 	for _, r := range ans.Answer {
 		if r.Type == TypeA {
 			a, _ := netip.AddrFromSlice([]byte(r.Data))

@@ -46,22 +46,10 @@ func PolicyOf(s *state.RecordSet) Policy {
 // maxMultivalue is how many records of a multivalue group an answer has.
 const maxMultivalue = 8
 
-// draws is a sequence of numbers that follows from a first one (SplitMix64).
-type draws uint64
-
-// below gives the next number below n.
-func (d *draws) below(n int) int {
-	*d += 0x9e3779b97f4a7c15
-	z := uint64(*d)
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return int((z ^ z>>31) % uint64(n))
-}
-
-// shuffle puts a list into an order of the draws.
-func shuffle[T any](d *draws, list []T) {
+// shuffle puts a list into an order that is drawn.
+func shuffle[T any](a *asking, list []T) {
 	for i := len(list) - 1; i > 0; i-- {
-		j := d.below(i + 1)
+		j := a.below(i + 1)
 		list[i], list[j] = list[j], list[i]
 	}
 }
@@ -90,7 +78,7 @@ func (a *asking) pick(group []*state.RecordSet) *state.RecordSet {
 	case IPBased:
 		return least(group, a.blockOf)
 	}
-	return group[a.draws.below(len(group))]
+	return group[a.below(len(group))]
 }
 
 // least is the member with the smallest measure, the first of equals.
@@ -113,15 +101,9 @@ func (a *asking) weighted(group []*state.RecordSet) *state.RecordSet {
 		sum += int(*s.Weight)
 	}
 	if sum == 0 {
-		return group[a.draws.below(len(group))]
+		return group[a.below(len(group))]
 	}
-	at := a.draws.below(sum)
-	for _, s := range group {
-		if at -= int(*s.Weight); at < 0 {
-			return s
-		}
-	}
-	return group[len(group)-1]
+	return group[a.draw(Chance{Of: sum, weights: group})]
 }
 
 // away says how widely a geolocation record names the place: state, country,
@@ -229,7 +211,7 @@ func (a *asking) several(group []*state.RecordSet) (records []Record, because []
 	if len(some) == 0 {
 		some = append(some, group...)
 	}
-	shuffle(&a.draws, some)
+	shuffle(a, some)
 	if len(some) > maxMultivalue {
 		some = some[:maxMultivalue]
 	}

@@ -42,8 +42,8 @@ func hasZones(v *View) bool {
 type privateZone struct{ hosted }
 
 func (z privateZone) answer(v *View, q Question) Answer {
-	a := asking{r: v.r, place: RegionPlace(v.vpc.Region), draws: draws(q.Draw), health: health{r: v.r}, outside: func(n Name, t Type) []Record {
-		return v.Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw, left: q.left}).Answer
+	a := asking{r: v.r, place: RegionPlace(v.vpc.Region), seed: q.Draw, chances: q.Chances, health: health{r: v.r}, outside: func(n Name, t Type) []Record {
+		return v.Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw, Chances: q.Chances, left: q.left}).Answer
 	}}
 	ans := z.resolve(&a, q)
 	ans.RA = true

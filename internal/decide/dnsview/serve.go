@@ -96,9 +96,12 @@ func publicAnswer(r state.Reader, h hosted, q Question, locate func() Place, who
 		left := maxZones
 		q.left = &left
 	}
-	asks := asking{r: r, locate: locate, draws: draws(q.Draw), public: true, health: health{r: r}, outside: func(n Name, t Type) []Record {
-		return Internet(r).Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw, Client: locate().Client, left: q.left}).Answer
-	}}
+	asks := asking{r: r, locate: locate, seed: q.Draw, chances: q.Chances, public: true, health: health{r: r}}
+	asks.outside = func(n Name, t Type) []Record {
+		ans := Internet(r).Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw, Client: locate().Client, Chances: q.Chances, left: q.left})
+		asks.located = asks.located || ans.Located
+		return ans.Answer
+	}
 	ans := h.resolve(&asks, q)
 	ans.Located = asks.located
 	// AA is about the first owner (RFC 1034 section 6.2): a referral that a CNAME
@@ -109,8 +112,9 @@ func publicAnswer(r state.Reader, h hosted, q Question, locate func() Place, who
 	}
 	if ans.AA && len(ans.Authority) == 0 && len(ans.Answer) > 0 && (q.Type != TypeNS || q.Name != h.apex) {
 		sets, _ := h.at(r, h.apex)
-		records, _ := asks.choose(ofType(sets, "NS"), 0)
-		ans.Authority = own(records, h.apex)
+		for _, s := range ofType(sets, "NS") {
+			ans.Authority = inOrder(s, TypeNS, h.apex)
+		}
 	}
 	return ans
 }

@@ -8,8 +8,10 @@ package dnsserver
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"github.com/localvpc/localvpc/internal/decide/dnsview"
+	"github.com/localvpc/localvpc/internal/node/datagram"
 	"github.com/localvpc/localvpc/internal/node/vantage"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -33,6 +36,8 @@ type Server struct {
 	snapshot func() *state.Snapshot
 	now      func() time.Time
 	limit    vantage.Limit
+	draw     func() uint64 // what is left to chance in an answer
+	kept     atomic.Int64  // size of all kept answers
 
 	mu     sync.Mutex
 	places map[state.Key]*place
@@ -53,7 +58,7 @@ type Counters struct {
 // New makes a server that answers from the latest snapshot, and measures rates
 // with now.
 func New(snapshot func() *state.Snapshot, now func() time.Time) *Server {
-	return &Server{snapshot: snapshot, now: now, places: map[state.Key]*place{},
+	return &Server{snapshot: snapshot, now: now, draw: rand.Uint64, places: map[state.Key]*place{},
 		limit: vantage.Limit{Rate: QueryRate, Burst: QueryRate, Conns: connsPerInterface}}
 }
 
@@ -66,14 +71,18 @@ func (s *Server) Counters() Counters {
 type place struct {
 	vpc   state.Key
 	point *vantage.Point
+	all   *atomic.Int64
+	mu    sync.Mutex // while seen is replaced
 	seen  atomic.Pointer[seen]
 	users int // sockets; guarded by Server.mu
 }
 
 // seen is the view of a snapshot; it is nil when the VPC has no resolver.
 type seen struct {
-	index uint64
-	view  *dnsview.View
+	snap    *state.Snapshot
+	version uint64 // of what answers depend on
+	view    *dnsview.View
+	kept    *answers
 }
 
 func (s *Server) enter(vpc state.Key) *place {
@@ -81,7 +90,7 @@ func (s *Server) enter(vpc state.Key) *place {
 	defer s.mu.Unlock()
 	p := s.places[vpc]
 	if p == nil {
-		p = &place{vpc: vpc, point: vantage.New(vpc, s.snapshot, s.now, s.limit)}
+		p = &place{vpc: vpc, point: vantage.New(vpc, s.snapshot, s.now, s.limit), all: &s.kept}
 		s.places[vpc] = p
 	}
 	p.users++
@@ -93,23 +102,40 @@ func (s *Server) leave(p *place) {
 	defer s.mu.Unlock()
 	if p.users--; p.users == 0 {
 		delete(s.places, p.vpc)
+		if at := p.seen.Load(); at != nil {
+			at.kept.end()
+		}
 	}
 }
 
-// view gives the view of a snapshot, nil if nothing is to be answered at all.
-func (p *place) view(snap *state.Snapshot) *dnsview.View {
-	at := p.seen.Load()
-	if at == nil || at.index != snap.Index {
-		var v *dnsview.View
-		if p.public() {
-			v = dnsview.Internet(snap)
-		} else {
-			v, _ = dnsview.At(snap, p.vpc)
-		}
-		at = &seen{snap.Index, v}
-		p.seen.Store(at)
+// at gives the view of a snapshot, or of one that has come after it.
+func (p *place) at(snap *state.Snapshot) *seen {
+	if at := p.seen.Load(); at != nil && at.snap.Index >= snap.Index {
+		return at
 	}
-	return at.view
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.seen.Load()
+	if before != nil && before.snap.Index >= snap.Index {
+		return before
+	}
+	next := &seen{snap: snap, version: dnsview.Version(snap)}
+	if p.public() {
+		next.view = dnsview.Internet(snap)
+	} else {
+		next.view, _ = dnsview.At(snap, p.vpc)
+	}
+	switch {
+	case before == nil:
+		next.kept = newAnswers(p.all)
+	case before.version == next.version:
+		next.kept = before.kept
+	default:
+		before.kept.end()
+		next.kept = newAnswers(p.all)
+	}
+	p.seen.Store(next)
+	return next
 }
 
 // public says whether those who ask there are outside of every VPC.
@@ -118,57 +144,41 @@ func (p *place) public() bool { return p.vpc == vantage.Internet || p.vpc == van
 // asked says what was asked at an address. On the internet there are many name
 // servers; what is none of them is the resolver.
 func (p *place) asked(by vantage.Asker, to netip.Addr) asked {
-	a := asked{public: p.public()}
+	at := p.at(by.Snapshot)
+	a := asked{view: at.view, kept: at.kept, public: p.public()}
 	if p.vpc == vantage.Internet {
 		a.client = netip.PrefixFrom(by.Source, by.Source.BitLen())
-		if v, ok := dnsview.ServerAt(by.Snapshot, to); ok {
+		if v, ok := dnsview.ServerAt(at.snap, to); ok {
 			a.view = v
-			return a
+			address := to.As4()
+			a.server = binary.BigEndian.Uint32(address[:])
 		}
 	}
-	a.view = p.view(by.Snapshot)
 	return a
 }
 
 // ServePacket answers what comes by a UDP socket in the VPC until the socket is
 // closed, which is no error.
-func (s *Server) ServePacket(c *net.UDPConn, vpc state.Key) error {
+func (s *Server) ServePacket(c *datagram.Conn, vpc state.Key) error {
 	p := s.enter(vpc)
 	defer s.leave(p)
-	if vpc == vantage.Internet {
-		if err := tellDestination(c); err != nil {
-			return err
-		}
-	}
-	in, out, control := make([]byte, maxPayload), make([]byte, 0, maxPayload), make([]byte, controlSize)
-	for {
-		n, told, _, asker, err := c.ReadMsgUDPAddrPort(in, control)
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("reading DNS queries of %s: %w", vpc, err)
-		}
-		to := destination(control[:told])
+	err := c.Serve(vpc == vantage.Internet, func(in datagram.Packet, out []byte) []byte {
 		var by asked
-		if a, ok := p.point.Asker(asker.Addr()); ok {
+		if a, ok := p.point.Asker(in.From); ok {
 			if !a.Take() {
 				s.dropped.Add(1)
-				continue
+				return out
 			}
-			if by = p.asked(a, to); by.view == nil {
-				continue
+			if by = p.asked(a, in.To); by.view == nil {
+				return out
 			}
 		}
-		if out = s.respond(by, in[:n], out[:0], overUDP); len(out) > 0 {
-			var as []byte
-			if to.IsValid() {
-				as = from(to)
-			}
-			// A packet that cannot be sent is lost, as packets may be.
-			_, _, _ = c.WriteMsgUDPAddrPort(out, as, asker)
-		}
+		return s.respond(&by, in.Text, out, overUDP)
+	})
+	if err != nil {
+		return fmt.Errorf("answering DNS queries of %s: %w", vpc, err)
 	}
+	return nil
 }
 
 // ServeStream answers what comes by the connections of a TCP listener in the VPC

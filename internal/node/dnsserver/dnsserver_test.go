@@ -16,6 +16,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/localvpc/localvpc/internal/node/datagram"
 	"github.com/localvpc/localvpc/internal/node/vantage"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -60,14 +61,24 @@ type running struct {
 	udp, tcp string
 }
 
+func listen(t testing.TB) *datagram.Conn {
+	t.Helper()
+	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := datagram.Take(udp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func run(t testing.TB, now func() time.Time) *running {
 	t.Helper()
 	store := newStore(t)
 	s := New(store.Snapshot, now)
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := listen(t)
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -102,10 +113,7 @@ func TestInternet(t *testing.T) {
 		state.NetworkInterfaces.Put(tx, &public)
 	})
 	s := New(store.Snapshot, time.Now)
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := listen(t)
 	ended := make(chan error, 1)
 	go func() { ended <- s.ServePacket(c, vantage.Internet) }()
 	defer func() {
@@ -341,10 +349,7 @@ func BenchmarkServe(b *testing.B) {
 			r.mu.Lock()
 			clear(r.places)
 			r.mu.Unlock()
-			udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-			if err != nil {
-				b.Fatal(err)
-			}
+			udp := listen(b)
 			done := make(chan error)
 			go func() { done <- r.ServePacket(udp, scope.Key("vpc-1")) }()
 			conn, err := net.Dial("udp4", udp.LocalAddr().String())

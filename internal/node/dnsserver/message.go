@@ -11,6 +11,7 @@ import (
 
 const (
 	headerSize = 12
+	maxName    = 255 // octets (RFC 1035 section 2.3.4)
 	// minPayload is what every client takes by UDP (RFC 1035 section 4.2.1), and
 	// maxPayload the most that is sent to one that takes more (Route 53 Developer
 	// Guide, "DNS constraints and behaviors").
@@ -26,6 +27,7 @@ const (
 	maskOpcode = 0xf << 11
 
 	typeOPT = 41
+	optSize = 11 // octets of our OPT record without options
 	classIN = 1
 )
 
@@ -33,7 +35,9 @@ const (
 type query struct {
 	id    uint16
 	flags uint16
-	name  dnsview.Name
+	key   keyText      // the name in lower case, and room for what else an answer depends on
+	size  int          // of the name in key
+	name  dnsview.Name // "" until it is spelled
 	typ   uint16
 	class uint16
 	text  []byte // the question as it came, in its letter case
@@ -58,47 +62,48 @@ const (
 
 // parse reads a message of the usual form: one question, and behind it nothing
 // or one OPT record. It keeps no part of msg but query.text.
-func parse(msg []byte) (query, verdict) {
-	var q query
+func (q *query) parse(msg []byte) verdict {
 	if len(msg) < headerSize {
-		return q, noMessage
+		return noMessage
 	}
 	q.id = binary.BigEndian.Uint16(msg)
 	q.flags = binary.BigEndian.Uint16(msg[2:])
 	q.payload = minPayload
 	switch {
 	case q.flags&bitQR != 0:
-		return q, noMessage // an answer: answering it could go on for ever
+		return noMessage // an answer: answering it could go on for ever
 	case q.flags&maskOpcode != 0:
-		return q, otherOpcode
+		return otherOpcode
 	case binary.BigEndian.Uint16(msg[4:]) != 1:
-		return q, badQuestions
+		return badQuestions
 	}
-	var lower [255]byte
-	n, ok := readName(msg[headerSize:], &lower)
+	n, ok := readName(msg[headerSize:], (*[maxName]byte)(q.key[:]))
 	if !ok || len(msg) < headerSize+n+4 {
-		return q, badFormat
+		return badFormat
 	}
 	end := headerSize + n + 4
-	q.name = dnsview.Name(lower[:n])
+	q.size = n
 	q.text = msg[headerSize:end]
 	q.typ = binary.BigEndian.Uint16(msg[end-4:])
 	q.class = binary.BigEndian.Uint16(msg[end-2:])
 	switch records := binary.BigEndian.Uint64(msg[4:]) & 0xffffffffffff; {
 	case records == 0:
-		return q, answerable
+		return answerable
 	case records > 1 || len(msg) <= end+2 || msg[end] != 0 || binary.BigEndian.Uint16(msg[end+1:]) != typeOPT:
-		return q, unusual
+		return unusual
 	}
 	if !q.readOPT(msg[end:]) {
-		return q, badFormat
+		return badFormat
 	}
-	return q, answerable
+	return answerable
 }
+
+// spell gives the query its name, which only those need who make an answer anew.
+func (q *query) spell() { q.name = dnsview.Name(q.key[:q.size]) }
 
 // readName copies the name that b starts with in lower case and gives its size.
 // The first name of a message has nothing before it that it could point to.
-func readName(b []byte, lower *[255]byte) (int, bool) {
+func readName(b []byte, lower *[maxName]byte) (int, bool) {
 	n := 0
 	for n < len(b) && n < len(lower) {
 		size := int(b[n])
@@ -210,6 +215,13 @@ func (q *query) encode(out []byte, a dnsview.Answer, limit int) []byte {
 	if out = q.whole(out, a); len(out)-start <= limit {
 		return out
 	}
+	return q.shorten(out[:start], a, limit)
+}
+
+// shorten is encode for an answer that is larger; out had it whole behind its end.
+func (q *query) shorten(out []byte, a dnsview.Answer, limit int) []byte {
+	start := len(out)
+	flags := binary.BigEndian.Uint16(out[start : start+4][2:])
 	if len(a.Answer) > 0 {
 		a.Additional = nil
 		if out = q.whole(out[:start], a); len(out)-start <= limit {
@@ -222,7 +234,6 @@ func (q *query) encode(out []byte, a dnsview.Answer, limit int) []byte {
 			}
 		}
 	}
-	flags := binary.BigEndian.Uint16(out[start+2:])
 	return q.opt(q.header(out[:start], flags|bitTC), start, a)
 }
 
@@ -280,9 +291,7 @@ func (q *query) opt(out []byte, start int, a dnsview.Answer) []byte {
 	if !q.edns {
 		return out
 	}
-	out = append(out, 0, 0, typeOPT)
-	out = binary.BigEndian.AppendUint16(out, maxPayload)
-	out = append(out, byte(a.Rcode>>4), 0, 0, 0, 0, 0)
+	out = append(out, 0, 0, typeOPT, maxPayload>>8, maxPayload&0xff, byte(a.Rcode>>4), 0, 0, 0, 0, 0)
 	if q.subnet.IsValid() {
 		options := len(out)
 		out = q.appendSubnet(out, a.Located)

@@ -21,6 +21,13 @@ func view(t testing.TB) (*Server, *dnsview.View) {
 	return New(store.Snapshot, time.Now), v
 }
 
+// parsed is a query with its name.
+func parsed(msg []byte) (q query, what verdict) {
+	what = q.parse(msg)
+	q.spell()
+	return q, what
+}
+
 // bytes reads hexadecimal digits with spaces.
 func bytes(t testing.TB, s string) []byte {
 	t.Helper()
@@ -79,7 +86,7 @@ func TestUnusualMessages(t *testing.T) {
 		{"a compression loop behind", header("0100", " 0001 0001 0000 0000 ") + localhostA + "c01b 0001 0001 00000000 0004 7f000001", "FORMERR"},
 	} {
 		in := bytes(t, c.in)
-		out := s.respond(asked{view: v}, in, nil, overUDP)
+		out := s.respond(&asked{view: v}, in, nil, overUDP)
 		got := ""
 		if out != nil {
 			var m dns.Msg
@@ -126,7 +133,7 @@ func TestTruncation(t *testing.T) {
 			m.SetEdns0(c.payload, false)
 		}
 		b, _ := m.Pack()
-		q, what := parse(b)
+		q, what := parsed(b)
 		if what != answerable {
 			t.Fatal(what)
 		}
@@ -134,12 +141,12 @@ func TestTruncation(t *testing.T) {
 		if c.tcp {
 			limit = overTCP
 		}
-		out := q.encode([]byte("xy"), big, limit(&q))[2:]
+		out := q.encode([]byte("xy"), big, q.limit(limit))[2:]
 		var in dns.Msg
 		if err := in.Unpack(out); err != nil {
 			t.Fatal(err)
 		}
-		if len(in.Answer) != c.records || in.Truncated != (c.records == 0) || len(out) > limit(&q) || (in.IsEdns0() != nil) != (c.payload > 0) {
+		if len(in.Answer) != c.records || in.Truncated != (c.records == 0) || len(out) > q.limit(limit) || (in.IsEdns0() != nil) != (c.payload > 0) {
 			t.Errorf("%s: %d octets, %d records, truncated %t", c.name, len(out), len(in.Answer), in.Truncated)
 		}
 	}
@@ -148,7 +155,7 @@ func TestTruncation(t *testing.T) {
 func TestOwnersAreCompressed(t *testing.T) {
 	s, v := view(t)
 	b, _ := ask("a.b.c.ec2.internal.", dns.TypeA).Pack()
-	out := s.respond(asked{view: v}, b, nil, overUDP)
+	out := s.respond(&asked{view: v}, b, nil, overUDP)
 	// The SOA's owner is a pointer to "ec2.internal" in the question.
 	if got, want := out[len(b):][:2], []byte{0xc0, byte(headerSize + len("\x01a\x01b\x01c"))}; string(got) != string(want) {
 		t.Errorf("owner %x, want %x", got, want)
@@ -160,7 +167,7 @@ func TestOwnersAreCompressed(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, msg []byte) {
-		q, what := parse(msg)
+		q, what := parsed(msg)
 		if what == unusual {
 			what = q.parseUnusual(msg)
 		}
@@ -203,8 +210,8 @@ func FuzzRespond(f *testing.F) {
 	seeds(f)
 	s, v := view(f)
 	f.Fuzz(func(t *testing.T, msg []byte) {
-		for _, limit := range []func(*query) int{overUDP, overTCP} {
-			out := s.respond(asked{view: v}, msg, nil, limit)
+		for _, limit := range []transport{overUDP, overTCP} {
+			out := s.respond(&asked{view: v}, msg, nil, limit)
 			if len(out) == 0 {
 				if len(msg) >= headerSize && msg[2]&0x80 == 0 {
 					t.Fatal("a query is not answered")
@@ -218,7 +225,7 @@ func FuzzRespond(f *testing.F) {
 			if len(out) > maxPayload || string(out[:2]) != string(msg[:2]) || !m.Response {
 				t.Errorf("%x answers %x", out, msg)
 			}
-			if q, what := parse(msg); what == answerable && !strings.HasPrefix(string(out[headerSize:]), string(q.text)) {
+			if q, what := parsed(msg); what == answerable && !strings.HasPrefix(string(out[headerSize:]), string(q.text)) {
 				t.Errorf("%x answers %x: another question", out, msg)
 			}
 		}
@@ -248,7 +255,7 @@ func BenchmarkRespond(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				s.respond(asked{view: v}, m, out, overUDP)
+				s.respond(&asked{view: v}, m, out, overUDP)
 			}
 		})
 	}

@@ -1,7 +1,6 @@
 package dnsserver
 
 import (
-	"math/rand/v2"
 	"net/netip"
 
 	"github.com/localvpc/localvpc/internal/decide/dnsview"
@@ -22,6 +21,10 @@ const (
 // asked is where a message was asked, and by whom.
 type asked struct {
 	view *dnsview.View // nil: the asker is nobody there
+	// kept are the answers that the view has given before, those of a server among
+	// several; nil: none are kept.
+	kept   *answers
+	server uint32
 	// client is the asker's address where it is a public one. Then the client's
 	// subnet, if the query says it, is taken for where the asker is; a VPC's
 	// resolver ignores it (Route 53 Developer Guide, "How Amazon Route 53 uses
@@ -31,9 +34,10 @@ type asked struct {
 }
 
 // respond appends the answer to a message, or nothing when there is to be none.
-func (s *Server) respond(by asked, msg, out []byte, limit func(*query) int) []byte {
-	v := by.view
-	q, what := parse(msg)
+func (s *Server) respond(by *asked, msg, out []byte, over transport) []byte {
+	var q query
+	what := q.parse(msg)
+	usual := what == answerable
 	if what == unusual {
 		what = q.parseUnusual(msg)
 	}
@@ -50,27 +54,68 @@ func (s *Server) respond(by asked, msg, out []byte, limit func(*query) int) []by
 		code = dnsview.FormatError
 	case q.version > 0:
 		code = dnsview.BadVersion
-	case v == nil || q.class != classIN || q.typ == typeOPT || q.typ >= typeTKEY && q.typ <= typeMAILA:
+	case by.view == nil || q.class != classIN || q.typ == typeOPT || q.typ >= typeTKEY && q.typ <= typeMAILA:
 		code = dnsview.Refused
 	}
 	if code != dnsview.Success {
 		s.failures.Add(1)
 		return q.failure(out, code)
 	}
+	client := by.client
 	if !by.public {
 		q.subnet = netip.Prefix{}
 	} else if q.subnet.IsValid() {
-		by.client = q.subnet
+		client = q.subnet
 	}
-	a := v.Answer(dnsview.Question{Name: q.name, Type: dnsview.Type(q.typ), Recurse: q.flags&bitRD != 0, Draw: rand.Uint64(), Client: by.client})
+	draw, limit := s.draw(), q.limit(over)
+	// What is not of the usual form, or says where the client is, is seldom.
+	if by.kept == nil || !usual || q.subnet.IsValid() {
+		out, _ = s.anew(by.view, &q, dnsview.Question{Draw: draw, Client: client}, out, limit)
+		return out
+	}
+	key := q.keyOf(by.server)
+	if text := by.kept.find(key, draw); text != nil {
+		if full := q.again(out, text, limit); len(full) > len(out) {
+			return full
+		}
+	}
+	var chances []dnsview.Chance
 	start := len(out)
-	out = q.encode(out, a, limit(&q))
-	if out[start+2]&(bitTC>>8) != 0 {
-		s.truncated.Add(1)
+	out, keep := s.anew(by.view, &q, dnsview.Question{Draw: draw, Client: client, Chances: &chances}, out, limit)
+	if keep {
+		q.keep(by.kept, key, chances, out[start:])
 	}
 	return out
 }
 
-// overUDP and overTCP are the sizes in octets that an answer may have.
-func overUDP(q *query) int { return int(q.payload) }
-func overTCP(*query) int   { return 65535 }
+// anew appends the answer that the view decides on. It may be kept for the next one
+// who asks the same if it is whole, and where the asker is has not mattered.
+func (s *Server) anew(v *dnsview.View, q *query, ask dnsview.Question, out []byte, limit int) (_ []byte, keep bool) {
+	q.spell()
+	ask.Name, ask.Type, ask.Recurse = q.name, dnsview.Type(q.typ), q.flags&bitRD != 0
+	a := v.Answer(ask)
+	start := len(out)
+	if out = q.whole(out, a); len(out)-start <= limit {
+		return out, !a.Located || !ask.Client.IsValid()
+	}
+	if out = q.shorten(out[:start], a, limit); out[start+2]&(bitTC>>8) != 0 {
+		s.truncated.Add(1)
+	}
+	return out, false
+}
+
+// transport is how a message came.
+type transport bool
+
+const (
+	overUDP transport = false
+	overTCP transport = true
+)
+
+// limit is the size in octets that an answer may have.
+func (q *query) limit(over transport) int {
+	if over == overTCP {
+		return 65535
+	}
+	return int(q.payload)
+}

@@ -61,7 +61,7 @@ func (s *Server) converse(ctx context.Context, p *place, c *vantage.Conn) {
 		if by.view == nil {
 			return
 		}
-		out = s.respond(by, msg[2:], append(out[:0], 0, 0), overTCP)
+		out = s.respond(&by, msg[2:], append(out[:0], 0, 0), overTCP)
 		if len(out) > 2 {
 			binary.BigEndian.PutUint16(out, uint16(len(out)-2))
 			if _, err := w.Write(out); err != nil {

@@ -48,7 +48,7 @@ func TestSubnet(t *testing.T) {
 		{"half a head", []byte{0, 1, 24}, "bad"},
 		{"empty", nil, "bad"},
 	} {
-		q, what := parse(withOption(t, optionSubnet, c.data...))
+		q, what := parsed(withOption(t, optionSubnet, c.data...))
 		if (what == badFormat) != (c.want == "bad") {
 			t.Errorf("%s: verdict %v", c.name, what)
 			continue
@@ -84,16 +84,16 @@ func TestSubnet(t *testing.T) {
 			}
 		}
 	}
-	if q, what := parse(withOption(t, 10, 1, 2, 3)); what != answerable || q.subnet.IsValid() { // a cookie
+	if q, what := parsed(withOption(t, 10, 1, 2, 3)); what != answerable || q.subnet.IsValid() { // a cookie
 		t.Errorf("another option: %v %v", what, q.subnet)
 	}
 	// A VPC's resolver takes no notice.
 	s := New(newStore(t).Snapshot, time.Now)
-	q, _ := parse(withOption(t, optionSubnet, 0, 1, 24, 0, 192, 0, 2))
+	q, _ := parsed(withOption(t, optionSubnet, 0, 1, 24, 0, 192, 0, 2))
 	for public, options := range map[bool]int{false: 0, true: 1} {
 		var in dns.Msg
 		msg := withOption(t, optionSubnet, 0, 1, 24, 0, 192, 0, 2)
-		if err := in.Unpack(s.respond(asked{view: dnsview.Internet(s.snapshot()), public: public}, msg, nil, overUDP)); err != nil {
+		if err := in.Unpack(s.respond(&asked{view: dnsview.Internet(s.snapshot()), public: public}, msg, nil, overUDP)); err != nil {
 			t.Fatal(err)
 		}
 		if len(in.IsEdns0().Option) != options {
@@ -127,7 +127,7 @@ func TestTrimming(t *testing.T) {
 		{"a referral", dnsview.Answer{Authority: several(dnsview.TypeNS, ns, 10), Additional: several(dnsview.TypeA, "abcd", 30)}, 0, 0, 0, true},
 	} {
 		b, _ := ask("example.com.", dns.TypeA).Pack()
-		q, _ := parse(b)
+		q, _ := parsed(b)
 		out := q.encode(nil, c.a, minPayload)
 		var in dns.Msg
 		if err := in.Unpack(out); err != nil {

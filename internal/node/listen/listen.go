@@ -18,12 +18,13 @@ import (
 	"sync"
 
 	"github.com/localvpc/localvpc/internal/decide/plan"
+	"github.com/localvpc/localvpc/internal/node/datagram"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
 // Handler serves one kind of service.
 type Handler interface {
-	ServePacket(c *net.UDPConn, vpc state.Key) error
+	ServePacket(c *datagram.Conn, vpc state.Key) error
 	ServeStream(l net.Listener, vpc state.Key) error
 }
 
@@ -155,10 +156,14 @@ func (l *Listeners) serve(s plan.Service, f *os.File) error {
 		if err != nil {
 			return err
 		}
-		c, ok := pc.(*net.UDPConn)
+		udp, ok := pc.(*net.UDPConn)
 		if !ok {
 			pc.Close()
 			return fmt.Errorf("the socket of %s is not UDP", s.Key())
+		}
+		c, err := datagram.Take(udp)
+		if err != nil {
+			return err
 		}
 		sock, run = socket{s, c}, func() error { return h.ServePacket(c, vpc) }
 	} else {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/localvpc/localvpc/internal/decide/plan"
+	"github.com/localvpc/localvpc/internal/node/datagram"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -85,19 +86,15 @@ func newHandler() *handler {
 	return &handler{got: make(chan string, 100), ended: make(chan error, 10)}
 }
 
-func (h *handler) ServePacket(c *net.UDPConn, vpc state.Key) (err error) {
+func (h *handler) ServePacket(c *datagram.Conn, vpc state.Key) (err error) {
 	defer func() { h.ended <- err }()
-	buf := make([]byte, 512)
-	for {
-		n, err := c.Read(buf)
-		if err != nil {
-			return err
-		}
-		h.got <- vpc.ID + " " + string(buf[:n])
+	return c.Serve(false, func(p datagram.Packet, out []byte) []byte {
+		h.got <- vpc.ID + " " + string(p.Text)
 		if h.once {
-			return nil
+			c.Close()
 		}
-	}
+		return out
+	})
 }
 
 func (h *handler) ServeStream(l net.Listener, vpc state.Key) (err error) {
@@ -201,7 +198,7 @@ func TestOpenAndClose(t *testing.T) {
 				t.Errorf("kept: %v", names)
 			}
 			apply(t, l, plan.Remove, s)
-			if err := <-h.ended; !errors.Is(err, net.ErrClosed) {
+			if err := <-h.ended; err != nil && !errors.Is(err, net.ErrClosed) {
 				t.Errorf("the handler ended with %v", err)
 			}
 			if open, names := l.Open(), k.names(); len(open)+len(names) != 0 {
