@@ -79,23 +79,20 @@ func endpoint(r state.Reader, scope state.Scope, text string, view *dnsview.View
 		return reach.Endpoint{Host: name}, nil
 	}
 	if strings.HasPrefix(text, "eni-") {
-		if _, ok := state.NetworkInterfaces.Get(r, scope.Key(text)); !ok {
+		at, ok := owner(r, state.NetworkInterfaces, scope, text)
+		if !ok {
 			return reach.Endpoint{}, awserr.New("InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '%s' does not exist", awserr.Clip(text))
 		}
-		return reach.Endpoint{Interface: text}, nil
+		return reach.Endpoint{Scope: at, Interface: text}, nil
 	}
 	if strings.HasPrefix(text, "i-") {
-		if _, ok := state.Instances.Get(r, scope.Key(text)); !ok {
+		at, ok := owner(r, state.Instances, scope, text)
+		if !ok {
 			return reach.Endpoint{}, awserr.New("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", awserr.Clip(text))
 		}
-		return reach.Endpoint{Instance: text}, nil
+		return reach.Endpoint{Scope: at, Instance: text}, nil
 	}
-	var found []string
-	for i := range state.Instances.In(r, scope) {
-		if name, ok := i.Tags.Get("Name"); ok && name == text && i.State != state.Terminated {
-			found = append(found, i.ID)
-		}
-	}
+	found := named(r, scope, text)
 	_, isHost := state.Hosts.Get(r, lifecycle.HostKey(text))
 	switch {
 	case text == lifecycle.Internet && isHost, isHost && len(found) == 0:
@@ -115,14 +112,51 @@ func endpoint(r state.Reader, scope state.Scope, text string, view *dnsview.View
 		}
 		return reach.Endpoint{}, awserr.New("InvalidInstanceID.NotFound", "There is no instance with the Name tag '%s' in %s.", awserr.Clip(text), scope.Region)
 	case 1:
-		return reach.Endpoint{Instance: found[0]}, nil
+		return reach.Endpoint{Scope: found[0].Scope(), Instance: found[0].ID}, nil
 	}
 	return reach.Endpoint{}, awserr.New("InvalidParameterValue", "%d instances have the Name tag '%s': give the id.", len(found), awserr.Clip(text))
+}
+
+// owner says in which account and Region an id is, the caller's first: an
+// explanation may lead from one to another.
+func owner[T any](r state.Reader, table *state.Table[T], scope state.Scope, id string) (state.Scope, bool) {
+	if _, ok := table.Get(r, scope.Key(id)); ok {
+		return scope, true
+	}
+	for row := range table.All(r) {
+		if m := state.MetaOf(any(row).(state.Resource)); m.ID == id {
+			return m.Scope(), true
+		}
+	}
+	return state.Scope{}, false
+}
+
+// named finds instances by their Name tag: in the caller's Region, or else in the
+// account's others.
+func named(r state.Reader, scope state.Scope, text string) []state.Key {
+	var here, elsewhere []state.Key
+	for i := range state.Instances.All(r) {
+		if name, ok := i.Tags.Get("Name"); !ok || name != text || i.State == state.Terminated || i.Account != scope.Account {
+			continue
+		}
+		if i.Region == scope.Region {
+			here = append(here, i.Key)
+		} else {
+			elsewhere = append(elsewhere, i.Key)
+		}
+	}
+	if len(here) == 0 {
+		return elsewhere
+	}
+	return here
 }
 
 // resolver is the one that an end asks: that of its VPC, if it answers, or one
 // on the internet.
 func resolver(r state.Reader, scope state.Scope, from reach.Endpoint) *dnsview.View {
+	if from.Scope != (state.Scope{}) {
+		scope = from.Scope
+	}
 	vpc := ""
 	switch {
 	case from.Instance != "":
@@ -224,7 +258,7 @@ func hop(h reach.Hop) render.Hop {
 func cause(r state.Reader, scope state.Scope, c reach.Cause) render.Cause {
 	out := render.Cause{
 		Code: string(c.Code), Component: c.Component, Direction: string(c.Direction), Return: c.Return,
-		Interface: c.Interface, Subnet: c.Subnet, Rule: c.Rule, State: c.State, Groups: c.Groups, Packet: addresses(c.Header),
+		Interface: c.Interface, Subnet: c.Subnet, Rule: c.Rule, State: c.State, Peering: c.Peering, Groups: c.Groups, Packet: addresses(c.Header),
 	}
 	if c.Was.IsValid() {
 		out.Was, out.Name = c.Was.String(), publicName(r, scope, c)

@@ -104,13 +104,16 @@ func (l *leg) destination() *Hop {
 		return hop
 	}
 	meant := l.dst.eni != nil && l.number == 1 && !l.back && l.header.Dst == l.dst.addr
+	if meant && l.dst.key() != l.vpc.Key {
+		if c, apart := l.apart(cause); apart {
+			hop.Blocked = []Cause{c}
+			return hop
+		}
+	}
 	switch {
-	case meant && l.dst.vpc != l.vpc.Key.ID:
-		cause.Component, cause.Interface, cause.Subnet, cause.Rule = l.from.vpc, l.dst.eni.ID, "", ""
-		return refuse(DisconnectedVpcs)
 	case l.peering != "" && !x.Inside:
 		// What comes from another VPC asks for no route.
-		cause.Component, cause.Rule, cause.Addrs = l.peering, "", []netip.Addr{l.header.Dst}
+		cause.Component, cause.Rule, cause.Addrs, cause.Peering = l.vpc.Key.ID, "", []netip.Addr{l.header.Dst}, l.peering
 		return refuse(PeerAddress)
 	case x.Inside && x.Interface == nil:
 		cause.Component, cause.Rule = l.vpc.Key.ID, ""
@@ -124,9 +127,10 @@ func (l *leg) destination() *Hop {
 			l.closed = &c
 		}
 	case !x.Found:
+		cause.Peering = l.beyond()
 		return refuse(NoRoute)
 	case x.Route.State != fabric.RouteActive:
-		cause.State = x.Route.State
+		cause.State, cause.Peering = l.lapsed(x.Route)
 		return refuse(BadStateRoute)
 	case x.Route.Checked:
 		cause.Component, cause.Interface = x.Route.Target, x.Route.Port.ID

@@ -28,6 +28,7 @@ type Query struct {
 // address alone. With an address as well, that one of the interface's is meant;
 // a source may give one that it does not have.
 type Endpoint struct {
+	Scope     state.Scope // of the ids; zero: the query's
 	Instance  string
 	Interface string
 	Vpc       string // of an address alone; empty: found out
@@ -107,6 +108,7 @@ const (
 	GatewaySpoof         Code = "GATEWAY_REJECTS_SPOOFED_TRAFFIC"
 	GroupHasNoRules      Code = "SG_HAS_NO_RULES"
 	IgwPublicEgress      Code = "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS"
+	MoreSpecificRoute    Code = "MORE_SPECIFIC_ROUTE"
 	NoPath               Code = "NO_PATH"
 	NoPossible           Code = "NO_POSSIBLE_DESTINATION"
 	NoRoute              Code = "NO_ROUTE_TO_DESTINATION"
@@ -132,7 +134,8 @@ type Cause struct {
 	Interface string         // whose groups or addresses are meant
 	Subnet    string         // whose ACL or route table is meant
 	Rule      string         // of an ACL or a route table: what refused it
-	State     string         // of the component, when that is the reason
+	State     string         // of the component, or of the peering connection, when that is the reason
+	Peering   string         // the peering connection that the packet comes by, or could go by
 	Groups    []string       // of the interface
 	Rules     []Considered   // of the groups, in the direction
 	Addrs     []netip.Addr   // that the interface has
@@ -158,7 +161,7 @@ type Miss struct {
 
 // Walk explains a packet.
 func Walk(r state.Reader, q Query) Report {
-	w := walk{r: r, q: q, passed: map[passage]bool{}}
+	w := walk{r: r, q: q, passed: map[passage]bool{}, came: map[string]string{}}
 	hint := q.Destination.Vpc
 	if q.Source.Interface == "" && q.Source.Instance == "" && q.Source.Host == "" && !q.Source.Outside {
 		if dst, cause := w.resolve(q.Destination, ""); cause == nil {

@@ -34,6 +34,9 @@ func (e end) key() state.Key {
 // resolve finds an endpoint; vpc is that of the other one, if it is known.
 func (w *walk) resolve(e Endpoint, vpc string) (end, *Cause) {
 	scope := w.q.Scope
+	if e.Scope != (state.Scope{}) {
+		scope = e.Scope
+	}
 	switch {
 	case e.Interface != "":
 		n, ok := state.NetworkInterfaces.Get(w.r, scope.Key(e.Interface))

@@ -14,8 +14,9 @@ type walk struct {
 	q        Query
 	src, dst end
 	header   fabric.Header
-	changes  []change         // of the header, on the way there
-	passed   map[passage]bool // what the way there has passed
+	changes  []change          // of the header, on the way there
+	passed   map[passage]bool  // what the way there has passed
+	came     map[string]string // by which peering connection it came into a VPC
 }
 
 // passage is a flow's first pass through a router: from an interface that passes

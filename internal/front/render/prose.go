@@ -35,7 +35,23 @@ func prose(c Cause) string {
 		}
 		return text
 	case "NO_ROUTE_TO_DESTINATION":
+		switch {
+		case c.Peering != "" && c.Rule != "":
+			return fmt.Sprintf("the route %s does not lead by the peering connection %s%s: add one that does, to the other VPC's addresses", c.Rule, c.Peering, where)
+		case c.Peering != "":
+			return fmt.Sprintf("%s has no route to the other VPC's addresses%s: add one to %s", c.Component, where, c.Peering)
+		}
 		return fmt.Sprintf("%s has no route to the destination%s: add one to a gateway", c.Component, where)
+	case "MORE_SPECIFIC_ROUTE":
+		if c.Peering == "" {
+			return fmt.Sprintf("the route %s leads to another VPC that has the address, too: nothing connects the one that is meant", c.Rule)
+		}
+		return fmt.Sprintf("the route %s leads to another VPC that has the address, too: add a narrower one to %s", c.Rule, c.Peering)
+	case "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR":
+		if c.Direction == "ingress" {
+			return fmt.Sprintf("%s lets nothing pass%s from %s, which the VPC on its other side does not have: send from an address of that VPC", c.Peering, where, addresses)
+		}
+		return fmt.Sprintf("%s does not have %s, and passes nothing on that comes by %s%s: peering is not transitive, and leads to no gateway of the other VPC; peer the two ends directly", c.Component, addresses, c.Peering, where)
 	case "NO_POSSIBLE_DESTINATION":
 		return fmt.Sprintf("nothing at %s takes it%s (%s): no running instance, gateway or outside host has the address, or it takes only what it has asked for", c.Component, where, c.Packet)
 	case "NO_PATH":
@@ -53,6 +69,12 @@ func prose(c Cause) string {
 	case "ENI_ADDRESS_RESTRICTION":
 		return fmt.Sprintf("%s has the addresses %s: packets from or to another one are dropped; assign it as a secondary one, or switch the source/destination check off", c.Interface, addresses)
 	case "BAD_STATE":
+		switch {
+		case c.State == "pending-acceptance":
+			return fmt.Sprintf("the peering connection %s waits for its acceptance: accept it (aws ec2 accept-vpc-peering-connection)", c.Component)
+		case strings.HasPrefix(c.Component, "pcx-"):
+			return fmt.Sprintf("the peering connection %s is %s: make it again", c.Component, c.State)
+		}
 		if c.State == "broken on purpose" {
 			return fmt.Sprintf("%s is broken on purpose, so %s carries nothing%s: mend it with 'localvpc fault %s', or everything with 'localvpc fault clear'", c.Component, c.Interface, where, mends(c.Component))
 		}
@@ -60,9 +82,12 @@ func prose(c Cause) string {
 	case "BAD_STATE_ATTACHMENT", "UNASSOCIATED_COMPONENT":
 		return fmt.Sprintf("%s is attached to no instance: attach it", c.Component)
 	case "BAD_STATE_ROUTE":
+		if c.Peering != "" {
+			return fmt.Sprintf("the route %s is a blackhole%s: the peering connection %s is %s", c.Rule, where, c.Peering, c.State)
+		}
 		return fmt.Sprintf("the route %s is a blackhole: its target is gone%s: replace it", c.Rule, where)
 	case "DISCONNECTED_VPCS":
-		return "source and destination are in VPCs that nothing connects: use public addresses, or put them into one VPC"
+		return "source and destination are in VPCs that nothing connects: peer them, use public addresses, or put them into one VPC"
 	case "UNSUPPORTED_COMPONENT":
 		return fmt.Sprintf("the route %s leads to %s, through which localvpc carries no packets%s: use another target", c.Rule, c.Component, where)
 	case "UNKNOWN_RESOURCE":
