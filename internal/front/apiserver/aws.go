@@ -104,6 +104,9 @@ func (s *Server) route(req *proto.Request) (Service, sigv4.Credential, error) {
 	fallback := s.fallback(req.Header, req.Path)
 	cred, err := sigv4.Parse(req.Header, req.RawQuery)
 	if err != nil {
+		if svc, ok := s.named(req, fallback); ok {
+			return svc, cred, err
+		}
 		return fallback, cred, err
 	}
 	for _, svc := range s.cfg.Services {
@@ -121,21 +124,34 @@ func (s *Server) route(req *proto.Request) (Service, sigv4.Credential, error) {
 	if err != nil {
 		return fallback, cred, err
 	}
-	version, action := form.Get("Version"), form.Get("Action")
-	for _, svc := range s.cfg.Services {
-		if version == svc.API.Version {
-			return svc, cred, nil
-		}
+	if svc, ok := s.named(req, fallback); ok {
+		return svc, cred, nil
 	}
-	for _, svc := range s.cfg.Services {
-		if svc.API.Known(action) {
-			return svc, cred, nil
-		}
-	}
+	action := form.Get("Action")
 	if action == "" {
 		return fallback, cred, awserr.New("MissingAction", "The request is missing an action or a required parameter.")
 	}
 	return fallback, cred, proto.InvalidAction(awserr.Clip(action))
+}
+
+// named is the service that a form names by its Version, else by its Action.
+func (s *Server) named(req *proto.Request, fallback Service) (Service, bool) {
+	form, err := req.Form()
+	if err != nil || fallback.API.Target != "" || fallback.API.HasPath(req.Path) {
+		return fallback, false
+	}
+	version, action := form.Get("Version"), form.Get("Action")
+	for _, svc := range s.cfg.Services {
+		if version == svc.API.Version {
+			return svc, true
+		}
+	}
+	for _, svc := range s.cfg.Services {
+		if svc.API.Known(action) {
+			return svc, true
+		}
+	}
+	return fallback, false
 }
 
 // caller says who sent a request, from which account and to which Region. A key
