@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"bufio"
+	"bytes"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -11,8 +13,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -179,5 +183,82 @@ func TestIdentityDocument(t *testing.T) {
 	cmd.Dir = dir
 	if out, err := cmd.Output(); err != nil || string(out) != document {
 		t.Errorf("openssl: %v, %q", err, out)
+	}
+}
+
+// TestMetadataLoad: an instance that asks for more than its share waits for its
+// answers; all of them come, and another instance's come as ever.
+func TestMetadataLoad(t *testing.T) {
+	have(t, "curl")
+	needPackets(t)
+	w := (&world{uid: os.Getuid()}).up(t)
+	_, subnet := w.vpc(w.ec2, "10.0.0.0/16", "10.0.1.0/24")
+	w.start("greedy", subnet, nil)
+	w.start("modest", subnet, nil)
+	// Each prints one line of seconds for an answer, or the status that is not 200.
+	ask := func(instance, count, more string) *exec.Cmd {
+		return w.command("exec", instance, "--", "/bin/sh", "-c", `token=$(curl -sf -m 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' `+metadataURL+`api/token) &&
+			curl -sf `+more+` -o /dev/null -w '%{time_total}\n' -H "X-aws-ec2-metadata-token: $token" '`+metadataURL+`meta-data/instance-id?[1-`+count+`]'`)
+	}
+	const all = 8000
+	flood := ask("greedy", strconv.Itoa(all), "-Z --parallel-max 60")
+	out := must(flood.StdoutPipe())(t)
+	if err := flood.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	var waits []float64
+	next := func(lines *bufio.Scanner, into *[]float64) bool {
+		if !lines.Scan() {
+			return false
+		}
+		seconds, err := strconv.ParseFloat(lines.Text(), 64)
+		if err != nil {
+			t.Errorf("in place of a time: %v", err)
+		}
+		*into = append(*into, seconds)
+		return err == nil
+	}
+	// What it may ask at once is behind it.
+	for range 3000 {
+		if !next(lines, &waits) {
+			t.Fatalf("the flood ended after %d answers", len(waits))
+		}
+	}
+	waits = nil
+	begin := time.Now()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for next(lines, &waits) {
+		}
+	}()
+	var others []float64
+	asked := bufio.NewScanner(bytes.NewReader(must(ask("modest", "200", "-m 5").Output())(t)))
+	for next(asked, &others) {
+	}
+	select {
+	case <-ended:
+		t.Error("the flood was over before the other instance had its answers")
+	default:
+	}
+	<-ended
+	took := time.Since(begin)
+	if err := flood.Wait(); err != nil || len(waits) != all-3000 {
+		t.Errorf("%d answers of %d, %v", len(waits), all-3000, err)
+	}
+	slices.Sort(waits)
+	slices.Sort(others)
+	if len(others) != 200 {
+		t.Fatalf("%d answers for the other instance of 200", len(others))
+	}
+	mine, theirs := waits[len(waits)/2], others[len(others)/2]
+	t.Logf("%d answers in %s, half of them after %.4f s; another's after %.4f s", len(waits), took, mine, theirs)
+	// 2,000 per second, whatever the machine could do.
+	if took < 2*time.Second {
+		t.Errorf("%d answers in %s: it is not limited", len(waits), took)
+	}
+	if theirs > mine/2 {
+		t.Errorf("the other instance waits %.4f s for an answer, the one that floods %.4f s", theirs, mine)
 	}
 }
