@@ -8,7 +8,7 @@ import (
 )
 
 // services that have a model.
-var services = []string{"ec2", "iam", "route53", "servicequotas", "ssm", "sts"}
+var services = []string{"ec2", "elbv2", "iam", "route53", "servicequotas", "ssm", "sts"}
 
 // TestFresh regenerates in memory: what is committed is what the model gives.
 func TestFresh(t *testing.T) {

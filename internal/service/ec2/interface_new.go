@@ -1,15 +1,12 @@
 package ec2
 
 import (
-	"encoding/binary"
-	"fmt"
-	"io"
-	"net"
 	"net/netip"
 	"slices"
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/decide/privateip"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -52,16 +49,8 @@ func (s *Service) newInterface(tx *state.Tx, c authz.Caller, sub *state.Subnet, 
 			return nil, err
 		}
 	}
-	var mac string
-	var count int
-	for taken := true; taken; {
-		mac, count, taken = newMAC(tx.Rand()), 1, false
-		for other := range state.NetworkInterfaces.In(tx, c.Scope) {
-			count++
-			taken = taken || other.MAC == mac
-		}
-	}
-	if err := s.within(tx, c, "network-interfaces-per-region", count); err != nil {
+	mac, count := privateip.MAC(tx, c.Scope)
+	if err := s.within(tx, c, "network-interfaces-per-region", count+1); err != nil {
 		return nil, err
 	}
 	n := &state.NetworkInterface{
@@ -128,17 +117,6 @@ func (s *Service) groupsOf(r state.Reader, c authz.Caller, vpcID string, ids []s
 	return out, s.within(r, c, "security-groups-per-interface", len(out))
 }
 
-// newMAC makes a locally administered unicast address of the kind that EC2 gives:
-// the first byte is 02, 06, 0a or 0e.
-func newMAC(rand io.Reader) string {
-	var b [6]byte
-	if _, err := io.ReadFull(rand, b[:]); err != nil {
-		panic(fmt.Sprintf("ec2: reading randomness: %v", err)) // crypto/rand never fails
-	}
-	b[0] = b[0]&0x0c | 0x02
-	return net.HardwareAddr(b[:]).String()
-}
-
 // chooseAddresses gives the interface's addresses, the primary first.
 func chooseAddresses(tx *state.Tx, sub *state.Subnet, spec interfaceSpec) ([]state.PrivateAddress, error) {
 	var out []state.PrivateAddress
@@ -198,42 +176,17 @@ func free(r state.Reader, sub *state.Subnet, a netip.Addr) error {
 	if sub.Reserved(a) {
 		return awserr.New("InvalidParameterValue", "Address %s is in subnet's reserved address range", a)
 	}
-	if inUse(r, sub.VpcID, a) {
+	if privateip.Taken(r, sub.VpcID, a) {
 		return awserr.New("InvalidIPAddress.InUse", "Address %s is in use.", a)
 	}
 	return nil
 }
 
-func inUse(r state.Reader, vpcID string, a netip.Addr) bool {
-	for range state.NetworkInterfaces.By(r, state.ByAddress, state.VpcAddress(vpcID, a)) {
-		return true
-	}
-	return false
-}
-
-// nextAddress takes a random address of the subnet or the next free one after
-// it, so that its cost does not grow with the subnet until that is nearly full.
+// nextAddress takes a free address of the subnet.
 func nextAddress(tx *state.Tx, sub *state.Subnet, taken map[netip.Addr]bool) (netip.Addr, error) {
-	size := uint32(1) << (sub.Cidr.Addr().BitLen() - sub.Cidr.Bits()) // subnets are /16 to /28
-	var b [4]byte
-	if _, err := io.ReadFull(tx.Rand(), b[:]); err != nil {
-		panic(fmt.Sprintf("ec2: reading randomness: %v", err)) // crypto/rand never fails
+	a, err := privateip.Draw(tx, sub, taken)
+	if err != nil {
+		return a, awserr.New("InsufficientFreeAddressesInSubnet", "The specified subnet does not have enough free addresses to satisfy the request.")
 	}
-	start := binary.BigEndian.Uint32(b[:]) % size
-	for i := range size {
-		a := offset(sub.Cidr.Addr(), (start+i)%size)
-		if !sub.Reserved(a) && !taken[a] && !inUse(tx, sub.VpcID, a) {
-			return a, nil
-		}
-	}
-	return netip.Addr{}, awserr.New("InsufficientFreeAddressesInSubnet", "The specified subnet does not have enough free addresses to satisfy the request.")
-}
-
-// offset gives the address that is n after base.
-func offset(base netip.Addr, n uint32) netip.Addr {
-	b := base.AsSlice()
-	tail := b[len(b)-4:]
-	binary.BigEndian.PutUint32(tail, binary.BigEndian.Uint32(tail)+n)
-	a, _ := netip.AddrFromSlice(b)
-	return a
+	return a, nil
 }

@@ -10,6 +10,7 @@ import (
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/base/catalog"
+	"github.com/localvpc/localvpc/internal/decide/privateip"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -102,7 +103,7 @@ func addPrefixes(tx *state.Tx, sub *state.Subnet, n *state.NetworkInterface, wan
 // when there is none.
 func obstacle(r state.Reader, sub *state.Subnet, n *state.NetworkInterface, p netip.Prefix) netip.Addr {
 	for a := p.Addr(); p.Contains(a); a = a.Next() {
-		if sub.Reserved(a) || n.Has(a) || inUse(r, sub.VpcID, a) {
+		if sub.Reserved(a) || n.Has(a) || privateip.Taken(r, sub.VpcID, a) {
 			return a
 		}
 	}
@@ -119,7 +120,7 @@ func nextPrefix(tx *state.Tx, sub *state.Subnet, n *state.NetworkInterface) (net
 		}
 		start := binary.BigEndian.Uint32(b[:]) % blocks
 		for i := range blocks {
-			p := netip.PrefixFrom(offset(sub.Cidr.Addr(), (start+i)%blocks*prefixSize), prefixBits)
+			p := netip.PrefixFrom(privateip.Offset(sub.Cidr.Addr(), (start+i)%blocks*prefixSize), prefixBits)
 			if !obstacle(tx, sub, n, p).IsValid() {
 				return p, nil
 			}
