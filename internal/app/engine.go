@@ -20,6 +20,7 @@ import (
 	"time"
 
 	wireec2 "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	wireelbv2 "github.com/localvpc/localvpc/internal/aws/wire/elbv2"
 	wireiam "github.com/localvpc/localvpc/internal/aws/wire/iam"
 	"github.com/localvpc/localvpc/internal/aws/wire/proto"
 	wireroute53 "github.com/localvpc/localvpc/internal/aws/wire/route53"
@@ -51,6 +52,7 @@ import (
 	"github.com/localvpc/localvpc/internal/node/world"
 	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/service/ec2"
+	"github.com/localvpc/localvpc/internal/service/elbv2"
 	"github.com/localvpc/localvpc/internal/service/iam"
 	"github.com/localvpc/localvpc/internal/service/route53"
 	"github.com/localvpc/localvpc/internal/service/servicequotas"
@@ -337,6 +339,7 @@ func (e *engine) api() error {
 	}
 	e.services = []apiserver.Service{
 		{API: wireec2.API, Signing: "ec2", Actions: byName(wireec2.API, compute.Actions())},
+		{API: wireelbv2.API, Signing: "elasticloadbalancing", Actions: byName(wireelbv2.API, elbv2.New(elbv2.Config{Quotas: e.quotas}).Actions())},
 		{API: wireroute53.API, Signing: "route53", Actions: byName(wireroute53.API, route53.New(names).Actions())},
 		{API: wirequotas.API, Signing: "servicequotas", Actions: byName(wirequotas.API, servicequotas.New(e.quotas).Actions())},
 		{API: wireiam.API, Signing: "iam", Actions: byName(wireiam.API, iam.New(iam.Config{Seal: id.seal, Library: &id.library}).Actions())},

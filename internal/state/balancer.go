@@ -21,6 +21,9 @@ type LoadBalancer struct {
 	Groups     []string `json:",omitempty"`
 	Nodes      []BalancerNode
 	Attributes Tags `json:",omitempty"` // what was set; the others have AWS's defaults
+	// PrivateLinkOpen: its groups' inbound rules do not hold for PrivateLink. Stored:
+	// there is no PrivateLink.
+	PrivateLinkOpen bool `json:",omitempty"`
 }
 
 // BalancerNode is a balancer's node in one zone. Its interface is of the type

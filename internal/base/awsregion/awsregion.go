@@ -18,6 +18,9 @@ type Region struct {
 	Country  string // geography: "United States of America"
 	OptIn    bool   // accounts have to opt in to use it
 	Zones    []Zone
+	// BalancerZone is the id of the hosted zone that the names of network load
+	// balancers are in (AWS General Reference, "Elastic Load Balancing endpoints").
+	BalancerZone string
 }
 
 // Zone is one Availability Zone.
@@ -40,7 +43,7 @@ func parse(tsv string) []Region {
 			continue
 		}
 		column := strings.Split(line, "\t")
-		r := Region{Name: column[0], LongName: column[1], Country: column[2], OptIn: column[3] == "opt-in"}
+		r := Region{Name: column[0], LongName: column[1], Country: column[2], OptIn: column[3] == "opt-in", BalancerZone: column[5]}
 		for _, z := range strings.Fields(column[4]) {
 			letter, id, _ := strings.Cut(z, "=")
 			r.Zones = append(r.Zones, Zone{Name: r.Name + letter, ID: id, Region: r.Name})

@@ -13,8 +13,8 @@ const endpointTTL = 60
 // an endpoint in each Region, and those with one for all (AWS General Reference,
 // "Service endpoints and quotas").
 var (
-	regionalServices = []string{"ec2", "servicequotas", "ssm", "sts"}
-	globalServices   = []string{"ec2", "iam", "route53", "sts"}
+	regionalServices = []string{"ec2", "elasticloadbalancing", "servicequotas", "ssm", "sts"}
+	globalServices   = []string{"ec2", "elasticloadbalancing", "iam", "route53", "sts"}
 )
 
 // endpoints are the names of the endpoints that are served, endpointsAbove those

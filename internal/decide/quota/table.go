@@ -8,7 +8,8 @@ const (
 )
 
 // table is the one list of quotas (Amazon VPC User Guide, "Amazon VPC quotas";
-// Amazon EC2 User Guide, "Amazon EC2 service quotas").
+// Amazon EC2 User Guide, "Amazon EC2 service quotas"; Elastic Load Balancing,
+// "Quotas for your Network Load Balancers").
 var table = [...]Quota{
 	{vpcs, "vpc", "L-F678F1CE", "VPCs per Region", 5, 0, true,
 		"VpcLimitExceeded", "The maximum number of VPCs has been reached."},
@@ -52,4 +53,16 @@ var table = [...]Quota{
 		"SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface has been reached."},
 	{"network-interfaces-per-region", "vpc", "L-DF5E4CA3", "Network interfaces per Region", 5000, 0, true,
 		"NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached."},
+	{"network-load-balancers-per-region", "elasticloadbalancing", "L-69A177A2", "Network Load Balancers per Region", 50, 0, true,
+		"TooManyLoadBalancers", "The maximum number of load balancers has been reached"},
+	{"listeners-per-network-load-balancer", "elasticloadbalancing", "L-57A373D6", "Listeners per Network Load Balancer", 50, 0, true,
+		"TooManyListeners", "The maximum number of listeners per load balancer has been reached"},
+	{"target-groups-per-region", "elasticloadbalancing", "L-B22855CB", "Target Groups per Region", 3000, 0, true,
+		"TooManyTargetGroups", "The maximum number of target groups has been reached"},
+	{"targets-per-target-group", "elasticloadbalancing", "L-A0D0B863", "Targets per Target Group per Region", 1000, 0, true,
+		"TooManyTargets", "The maximum number of targets per target group has been reached: '%d'"},
+	{"targets-per-network-load-balancer", "elasticloadbalancing", "L-EEF1AD04", "Targets per Network Load Balancer", 3000, 0, true,
+		"TooManyTargets", "The maximum number of targets per load balancer has been reached: '%d'"},
+	{"targets-per-zone-of-network-load-balancer", "elasticloadbalancing", "L-B211E961", "Targets per Availability Zone per Network Load Balancer", 500, 0, true,
+		"TooManyTargets", "The maximum number of targets per load balancer and Availability Zone has been reached: '%d'"},
 }

@@ -102,6 +102,11 @@ func (a *Access) Allow(r state.Reader, service, action string, c *authz.Caller, 
 		if err := check(name, res.arn, res.keys); err != nil {
 			return err
 		}
+		if service == "elbv2" && strings.HasPrefix(action, "Create") && hasTags(in, f) {
+			if err := check("elasticloadbalancing:AddTags", res.arn, res.keys.With(authz.Key{Name: "elasticloadbalancing:CreateAction", Values: []string{action}})); err != nil {
+				return err
+			}
+		}
 	}
 	if service == "ec2" {
 		for kind, set := range tags {

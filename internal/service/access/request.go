@@ -77,6 +77,12 @@ func member(v reflect.Value, index int) reflect.Value {
 	return v.Elem().Field(index)
 }
 
+// hasTags says whether a request sets tags on what it makes.
+func hasTags(in any, f members) bool {
+	tags := member(reflect.ValueOf(in), f.tags)
+	return tags.IsValid() && tags.Len() > 0
+}
+
 // requestKeys are the condition keys that come with the request itself.
 func requestKeys(in any, r rule, f members) authz.Context {
 	var keys authz.Context

@@ -137,6 +137,8 @@ func one(r state.Reader, c *authz.Caller, service, kind, value string, in any) r
 	switch service {
 	case "ec2", "ec2-instance-connect":
 		return compute(r, c, kind, value)
+	case "elbv2":
+		return balancing(r, c, kind, value)
 	case "iam":
 		return identity(r, c, kind, value, first(in, "Path"))
 	case "route53":

@@ -43,6 +43,7 @@ func (s *Service) Actions() []service.Action {
 // services are those that have quotas here, by code.
 var services = []struct{ code, name string }{
 	{"ec2", "Amazon Elastic Compute Cloud (Amazon EC2)"},
+	{"elasticloadbalancing", "Elastic Load Balancing (ELB)"},
 	{"vpc", "Amazon Virtual Private Cloud (Amazon VPC)"},
 }
 

@@ -89,7 +89,7 @@ func increase(code string, value float64) *api.RequestServiceQuotaIncreaseInput 
 
 func TestQuotas(t *testing.T) {
 	w := newWorld(t, map[string]int{"subnets-per-vpc": 3, "routes-per-route-table": quota.Unlimited})
-	if s := call[api.ListServicesOutput](w, "ListServices", &api.ListServicesInput{}).Services; len(s) != 2 || *s[0].ServiceCode != "ec2" || *s[1].ServiceName != "Amazon Virtual Private Cloud (Amazon VPC)" {
+	if s := call[api.ListServicesOutput](w, "ListServices", &api.ListServicesInput{}).Services; len(s) != 3 || *s[0].ServiceCode != "ec2" || *s[2].ServiceName != "Amazon Virtual Private Cloud (Amazon VPC)" {
 		t.Errorf("%+v", s)
 	}
 	q := call[api.GetServiceQuotaOutput](w, "GetServiceQuota", &api.GetServiceQuotaInput{ServiceCode: new("vpc"), QuotaCode: new(vpcs)}).Quota
