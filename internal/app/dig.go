@@ -131,6 +131,12 @@ func vantageOf(r state.Reader, scope state.Scope, text string) (v *dnsview.View,
 		}
 	}
 	addr := from.Addr
+	if i, ok := state.Instances.Get(r, scope.Key(from.Instance)); ok && from.Instance != "" {
+		addr = i.PrivateIP
+	}
+	if n, ok := state.NetworkInterfaces.Get(r, scope.Key(from.Interface)); ok && from.Interface != "" && len(n.Addresses) > 0 {
+		addr = n.Primary()
+	}
 	if h, ok := state.Hosts.Get(r, state.Key{ID: from.Host}); ok && from.Host != "" {
 		addr = h.Addr
 	}

@@ -80,27 +80,30 @@ type Decider string
 
 // The deciders.
 const (
-	Autodefined     Decider = "autodefined"      // a zone that every VPC has: Domain
-	PublicTree      Decider = "public"           // the public tree: Domain
-	IPName          Decider = "ip-name"          // a name made from a private address: Addr
-	InstanceName    Decider = "resource-name"    // a name made from an instance id: ID, and Addr when there is one
-	ReverseName     Decider = "reverse"          // the name of an address: Addr
-	PublicIPName    Decider = "public-name"      // a name made from a public address: Addr, and ID of who has it
-	PtrRecord       Decider = "ptr-record"       // a name that was set for the Elastic IP ID: Addr
-	HostnamesOff    Decider = "dns-hostnames"    // EnableDnsHostnames of the VPC ID is off
-	ServiceName     Decider = "service"          // a link-local service of the VPC, or an endpoint of AWS's: Addr
-	Delegation      Decider = "delegation"       // Domain is delegated to the name server ID at Addr
-	NameServerHost  Decider = "name-server"      // the name server ID at Addr has no zone for Domain
-	LameServer      Decider = "lame-server"      // the name server ID, to which Domain is delegated, does not have it
-	OtherServer     Decider = "other-server"     // the name server ID, to which Domain is delegated, is not of the public tree
-	TooManyZones    Decider = "too-many-zones"   // the answer would need more zones than are asked
-	NotRecursive    Decider = "not-recursive"    // the question does not ask for recursion
-	HostedZone      Decider = "hosted-zone"      // the hosted zone ID at Domain
-	RecordSet       Decider = "record-set"       // the record set of Domain with the type ID
-	AliasRecord     Decider = "alias"            // Domain stands for the name ID
-	Unhealthy       Decider = "unhealthy"        // a record of Domain is left out: its health check or set identifier is ID
-	CanonicalName   Decider = "cname"            // Domain is where the answer goes on
-	OutsideVpcRange Decider = "outside-vpc-cidr" // Addr is in no block of the VPC ID
+	Autodefined      Decider = "autodefined"            // a zone that every VPC has: Domain
+	PublicTree       Decider = "public"                 // the public tree: Domain
+	IPName           Decider = "ip-name"                // a name made from a private address: Addr
+	InstanceName     Decider = "resource-name"          // a name made from an instance id: ID, and Addr when there is one
+	ReverseName      Decider = "reverse"                // the name of an address: Addr
+	PublicIPName     Decider = "public-name"            // a name made from a public address: Addr, and ID of who has it
+	PtrRecord        Decider = "ptr-record"             // a name that was set for the Elastic IP ID: Addr
+	HostnamesOff     Decider = "dns-hostnames"          // EnableDnsHostnames of the VPC ID is off
+	ServiceName      Decider = "service"                // a link-local service of the VPC, or an endpoint of AWS's: Addr
+	BalancerName     Decider = "load-balancer"          // Domain is a name of the load balancer ID
+	BalancerZone     Decider = "load-balancer-zone"     // the zone ID is left out: it is down or without healthy targets
+	BalancerAffinity Decider = "load-balancer-affinity" // the asker is in the zone ID, which is preferred
+	Delegation       Decider = "delegation"             // Domain is delegated to the name server ID at Addr
+	NameServerHost   Decider = "name-server"            // the name server ID at Addr has no zone for Domain
+	LameServer       Decider = "lame-server"            // the name server ID, to which Domain is delegated, does not have it
+	OtherServer      Decider = "other-server"           // the name server ID, to which Domain is delegated, is not of the public tree
+	TooManyZones     Decider = "too-many-zones"         // the answer would need more zones than are asked
+	NotRecursive     Decider = "not-recursive"          // the question does not ask for recursion
+	HostedZone       Decider = "hosted-zone"            // the hosted zone ID at Domain
+	RecordSet        Decider = "record-set"             // the record set of Domain with the type ID
+	AliasRecord      Decider = "alias"                  // Domain stands for the name ID
+	Unhealthy        Decider = "unhealthy"              // a record of Domain is left out: its health check or set identifier is ID
+	CanonicalName    Decider = "cname"                  // Domain is where the answer goes on
+	OutsideVpcRange  Decider = "outside-vpc-cidr"       // Addr is in no block of the VPC ID
 )
 
 // Cause is one thing that decided, with what is needed to find it.

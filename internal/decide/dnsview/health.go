@@ -71,7 +71,7 @@ func (h *health) set(s *state.RecordSet) bool {
 	}
 	h.sets[s] = true // as in check
 	group, ours := target(h.r, s)
-	up := !ours // what a service's own name stands for is not judged here
+	up := !ours && aliasWell(h.r, s.Alias.Name)
 	for _, t := range group {
 		if h.set(t) {
 			up = true

@@ -41,7 +41,7 @@ func (z *zones) write(fn func(tx *state.Tx)) {
 // zone makes a zone from lines "NAME TTL TYPE VALUE|VALUE", where NAME is within
 // the zone, "@" is the apex, TTL "alias" makes an alias of the value and words
 // behind " ; " say more: id=, weight=, latency=, failover=, geo=, cidr=, check=,
-// multi, evaluate, bias=, near=.
+// multi, evaluate, of= (an alias's zone), bias=, near=.
 func (z *zones) zone(id, apex string, vpcs []string, lines ...string) {
 	z.Helper()
 	name := mustName(apex)
@@ -109,6 +109,8 @@ func (z *zones) set(row *state.HostedZone, apex Name, line string) *state.Record
 			s.HealthCheckID = value
 		case "multi":
 			s.Multivalue = true
+		case "of":
+			s.Alias.ZoneID = value
 		case "evaluate":
 			s.Alias.EvaluateHealth = true
 		case "near":

@@ -142,6 +142,9 @@ func (b branch) answer(v *View, q Question) Answer {
 	if out, ok := b.endpoint(v, q, a); ok {
 		return out
 	}
+	if out, ok := b.balancer(v, q, a); ok {
+		return out
+	}
 	if block, ok := parseReverse(q.Name); ok && b.apex == inAddrArpa {
 		if !block.IsSingleIP() && v.registeredBelow(q.Name) {
 			return a.records(q, b.apex)

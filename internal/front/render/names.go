@@ -105,6 +105,12 @@ func (c NameCause) prose() string {
 		return "enableDnsSupport of " + c.ID + " is off, so its resolver does not answer: switch it on"
 	case "service":
 		return c.Address + " is the address of a service"
+	case "load-balancer":
+		return c.Domain + " is a name of the load balancer " + c.ID
+	case "load-balancer-zone":
+		return "its node in " + c.ID + " is left out, since the zone is down or has no healthy target"
+	case "load-balancer-affinity":
+		return "its node in " + c.ID + " is preferred, since who asks is in that zone"
 	case "delegation":
 		return c.Domain + " is delegated to " + c.ID + " (" + c.Address + ")"
 	case "name-server":

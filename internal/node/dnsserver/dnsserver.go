@@ -146,8 +146,10 @@ func (p *place) public() bool { return p.vpc == vantage.Internet || p.vpc == van
 func (p *place) asked(by vantage.Asker, to netip.Addr) asked {
 	at := p.at(by.Snapshot)
 	a := asked{view: at.view, kept: at.kept, public: p.public()}
-	if p.vpc == vantage.Internet {
+	if p.vpc != vantage.Host {
 		a.client = netip.PrefixFrom(by.Source, by.Source.BitLen())
+	}
+	if p.vpc == vantage.Internet {
 		if v, ok := dnsview.ServerAt(at.snap, to); ok {
 			a.view = v
 			address := to.As4()

@@ -25,9 +25,9 @@ type asked struct {
 	// several; nil: none are kept.
 	kept   *answers
 	server uint32
-	// client is the asker's address where it is a public one. Then the client's
+	// client is the asker's address. Where it is a public one the client's
 	// subnet, if the query says it, is taken for where the asker is; a VPC's
-	// resolver ignores it (Route 53 Developer Guide, "How Amazon Route 53 uses
+	// resolver ignores that (Route 53 Developer Guide, "How Amazon Route 53 uses
 	// EDNS0 to estimate the location of a user").
 	client netip.Prefix
 	public bool
