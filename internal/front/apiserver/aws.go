@@ -159,7 +159,7 @@ func (s *Server) named(req *proto.Request, fallback Service) (Service, bool) {
 func (s *Server) caller(svc Service, cred sigv4.Credential, r *http.Request, body []byte) (service.Caller, error) {
 	region := cred.Region
 	if region == "" {
-		region = regionOfHost(r.Host)
+		region = s.regionOfHost(r.Host)
 	}
 	if region == "" {
 		region = s.cfg.Region
@@ -193,15 +193,25 @@ func (s *Server) caller(svc Service, cred sigv4.Credential, r *http.Request, bod
 	return c, nil
 }
 
-// regionOfHost reads the Region from an endpoint's name, as in
-// ec2.eu-west-1.amazonaws.com.
-func regionOfHost(host string) string {
-	name, ok := strings.CutSuffix(strings.Split(host, ":")[0], ".amazonaws.com")
-	if !ok {
-		return ""
+// regionOfHost reads the Region from an endpoint's name: that of AWS, as in
+// ec2.eu-west-1.amazonaws.com, or one of this machine that says it as well, as in
+// ec2.eu-west-1.localhost and eu-west-1.localhost.
+func (s *Server) regionOfHost(host string) string {
+	name := hostname(host)
+	for _, suffix := range []string{".amazonaws.com", ".api.aws"} {
+		if labels, ok := strings.CutSuffix(name, suffix); ok {
+			_, region, _ := strings.Cut(labels, ".")
+			return region
+		}
 	}
-	_, region, _ := strings.Cut(name, ".")
-	return region
+	for _, suffix := range []string{".localhost", ".localhost.localstack.cloud"} {
+		if labels, ok := strings.CutSuffix(name, suffix); ok {
+			if region := labels[strings.LastIndexByte(labels, '.')+1:]; s.cfg.Regions(region) {
+				return region
+			}
+		}
+	}
+	return ""
 }
 
 func (s *Server) fail(w http.ResponseWriter, api *proto.API, id, action string, err error) {

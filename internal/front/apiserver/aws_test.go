@@ -82,6 +82,12 @@ func TestWaysToAsk(t *testing.T) {
 		{"GET, unsigned", "GET", "/?" + query, "", nil, "000000000000", "us-east-1"},
 		{"GET, unsigned, without a version", "GET", "/?Action=DescribeVpcs", "", nil, "000000000000", "us-east-1"},
 		{"GET, unsigned, by an endpoint's name", "GET", "/?" + query, "", []string{"Host", "ec2.eu-west-1.amazonaws.com"}, "000000000000", "eu-west-1"},
+		{"GET, unsigned, by a name for both families", "GET", "/?" + query, "", []string{"Host", "ec2.eu-west-1.api.aws"}, "000000000000", "eu-west-1"},
+		{"GET, unsigned, by this machine's name with a Region", "GET", "/?" + query, "", []string{"Host", "ec2.eu-west-1.localhost:4566"}, "000000000000", "eu-west-1"},
+		{"GET, unsigned, by a Region of this machine", "GET", "/?" + query, "", []string{"Host", "EU-west-1.localhost."}, "000000000000", "eu-west-1"},
+		{"GET, unsigned, by localstack's name with a Region", "GET", "/?" + query, "", []string{"Host", "ec2.eu-west-1.localhost.localstack.cloud"}, "000000000000", "eu-west-1"},
+		{"GET, unsigned, by this machine's name with something else", "GET", "/?" + query, "", []string{"Host", "web.localhost"}, "000000000000", "us-east-1"},
+		{"GET, unsigned, by an endpoint without a Region", "GET", "/?" + query, "", []string{"Host", "ec2.amazonaws.com"}, "000000000000", "us-east-1"},
 		{"another content type", "POST", "/", query, append(signature("test", "us-east-1", "ec2"), "Content-Type", "text/plain"), "000000000000", "us-east-1"},
 		{"another path", "POST", "//", query, signature("test", "us-east-1", "ec2"), "000000000000", "us-east-1"},
 	} {

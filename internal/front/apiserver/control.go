@@ -46,6 +46,8 @@ type Control interface {
 	AddHost(ctx context.Context, req HostRequest) (any, error)
 	// RemoveHost ends an outside host and returns when it is gone.
 	RemoveHost(ctx context.Context, req HostRequest) error
+	// Scopes lists the accounts and Regions in which something was made.
+	Scopes() any
 	// Quotas lists the quotas of an account in a Region.
 	Quotas(account, region string) (any, error)
 	// SetQuota changes one and gives it as it is then.
@@ -186,6 +188,7 @@ func (s *Server) control() map[string]route {
 			c.Stop()
 			return nil, nil
 		}},
+		"scopes": {"GET", func(http.ResponseWriter, *http.Request) (any, error) { return c.Scopes(), nil }},
 		"quotas": {"GET", func(_ http.ResponseWriter, r *http.Request) (any, error) {
 			query := r.URL.Query()
 			return c.Quotas(cmp.Or(query.Get("account"), s.cfg.Account), cmp.Or(query.Get("region"), s.cfg.Region))

@@ -75,6 +75,10 @@ func (f *fakeControl) DNS(_ context.Context, q DNSQuery) (any, error) { return q
 
 func (f *fakeControl) Hosts() any { return f.hosts }
 
+func (f *fakeControl) Scopes() any {
+	return []map[string]string{{"Account": "000000000000", "Region": "us-east-1"}}
+}
+
 func (f *fakeControl) Quotas(account, region string) (any, error) {
 	return map[string]string{"Account": account, "Region": region}, nil
 }
@@ -178,6 +182,7 @@ func TestControlAnswers(t *testing.T) {
 		{"explain twice", "POST", "explain", `{"Source":"a"} {"Source":"b"}`, 400, `more follows`},
 		{"explain and garbage", "POST", "explain", `{"Source":"a"} }`, 400, `cannot be read`},
 		{"a port too large", "POST", "explain", `{"Port":1e99}`, 400, `cannot be read`},
+		{"scopes", "GET", "scopes", "", 200, `[{"Account":"000000000000","Region":"us-east-1"}]`},
 		{"quotas", "GET", "quotas", "", 200, `{"Account":"000000000000","Region":"us-east-1"}`},
 		{"quotas of others", "GET", "quotas?account=123456789012&region=eu-west-1", "", 200, `{"Account":"123456789012","Region":"eu-west-1"}`},
 		{"a quota", "POST", "quotas/set", `{"Name":"a","Value":-1}`, 200, `{"Account":"000000000000","Region":"us-east-1","Name":"a","Value":-1}`},

@@ -23,6 +23,7 @@ type inventory struct {
 	NetworkAcls       []ec2.NetworkAcl
 	Subnets           []ec2.Subnet
 	NatGateways       []ec2.NatGateway
+	Peerings          []ec2.VpcPeeringConnection
 	SecurityGroups    []ec2.SecurityGroup
 	Instances         []ec2.Instance
 	NetworkInterfaces []ec2.NetworkInterface
@@ -31,9 +32,16 @@ type inventory struct {
 }
 
 func (e *env) lsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "ls", Short: "Draw what there is: VPCs, subnets, gateways, instances, outside hosts", Example: "  localvpc ls\n  localvpc ls --json", Args: cobra.NoArgs,
+	var all bool
+	cmd := &cobra.Command{
+		Use: "ls", Short: "Draw what there is: VPCs, subnets, gateways, peering connections, instances, outside hosts", Args: cobra.NoArgs,
+		Long: `Draw what there is in the Region, of the account; with --all in every account
+and Region where something was made, or in those that --account and --region leave.`,
+		Example: "  localvpc ls\n  localvpc ls --region eu-west-1 --account 123456789012\n  localvpc ls --all\n  localvpc ls --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if all {
+				return e.lsAll(cmd.Context())
+			}
 			inv, err := e.inventory(cmd.Context())
 			if err != nil {
 				return err
@@ -50,6 +58,8 @@ func (e *env) lsCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "every account and Region that is used")
+	return cmd
 }
 
 func (e *env) inventory(ctx context.Context) (inv inventory, err error) {
@@ -59,6 +69,7 @@ func (e *env) inventory(ctx context.Context) (inv inventory, err error) {
 	listed(ctx, e, &err, "DescribeNetworkAcls", &ec2.DescribeNetworkAclsInput{}, func(o *ec2.DescribeNetworkAclsOutput) { inv.NetworkAcls = o.NetworkAcls })
 	listed(ctx, e, &err, "DescribeSubnets", &ec2.DescribeSubnetsInput{}, func(o *ec2.DescribeSubnetsOutput) { inv.Subnets = o.Subnets })
 	listed(ctx, e, &err, "DescribeNatGateways", &ec2.DescribeNatGatewaysInput{}, func(o *ec2.DescribeNatGatewaysOutput) { inv.NatGateways = o.NatGateways })
+	listed(ctx, e, &err, "DescribeVpcPeeringConnections", &ec2.DescribeVpcPeeringConnectionsInput{}, func(o *ec2.DescribeVpcPeeringConnectionsOutput) { inv.Peerings = o.VpcPeeringConnections })
 	listed(ctx, e, &err, "DescribeSecurityGroups", &ec2.DescribeSecurityGroupsInput{}, func(o *ec2.DescribeSecurityGroupsOutput) { inv.SecurityGroups = o.SecurityGroups })
 	listed(ctx, e, &err, "DescribeInstances", &ec2.DescribeInstancesInput{}, func(o *ec2.DescribeInstancesOutput) {
 		for _, r := range o.Reservations {
@@ -142,6 +153,11 @@ func (e *env) vpcNode(inv *inventory, v *ec2.Vpc) render.Node {
 			if value(a.VpcId) == id {
 				node.Sub = append(node.Sub, render.Node{Text: e.line("internet-gateway", value(g.InternetGatewayId), nameOf(g.Tags))})
 			}
+		}
+	}
+	for i := range inv.Peerings {
+		if n, ok := e.peeringNode(&inv.Peerings[i], id); ok {
+			node.Sub = append(node.Sub, n)
 		}
 	}
 	for i := range inv.RouteTables {

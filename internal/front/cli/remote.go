@@ -66,7 +66,7 @@ func isAccount(s string) bool { return len(s) == 12 && strings.Trim(s, "01234567
 func (e *env) aws() *client.Client {
 	key := cmp.Or(e.account, os.Getenv("AWS_ACCESS_KEY_ID"), "test")
 	secret := cmp.Or(os.Getenv("AWS_SECRET_ACCESS_KEY"), "test")
-	return client.New(e.endpoint(), e.regionName(), key, secret).WithToken(key, secret, os.Getenv("AWS_SESSION_TOKEN"))
+	return client.New(e.endpoint(), e.regionName(), key, secret).WithToken(key, secret, e.sessionToken())
 }
 
 // call makes one EC2 call, with an error that says what to do when nothing answers.

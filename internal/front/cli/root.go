@@ -171,6 +171,11 @@ Start it with 'localvpc up', point your tools at it with 'eval "$(localvpc env)"
 	f.StringVar(&e.region, "region", "", "Region (default: $AWS_REGION, $AWS_DEFAULT_REGION, us-east-1)")
 	f.StringVar(&e.account, "account", "", "account, 12 digits (default: that of the running localvpc)")
 	f.BoolVar(&e.json, "json", false, "print JSON")
+	for option, complete := range map[string]cobra.CompletionFunc{"region": e.completeRegions, "account": e.completeAccounts} {
+		if err := root.RegisterFlagCompletionFunc(option, complete); err != nil {
+			panic("cli: " + err.Error()) // an option that is not there, or was completed before
+		}
+	}
 	root.AddCommand(
 		e.upCommand(), e.downCommand(), e.statusCommand(), e.envCommand(),
 		e.lsCommand(), e.execCommand(), e.shellCommand(), e.logsCommand(), e.hostCommand(),

@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/base/awsregion"
+	"github.com/localvpc/localvpc/internal/front/render"
+)
+
+// Scopes is the answer of /_localvpc/scopes.
+type Scopes struct{ Scopes []Scope }
+
+// Scope is an account in a Region.
+type Scope struct{ Account, Region string }
+
+// scopes are those that are used; of the account and the Region that were asked for
+// by options, if they were.
+func (e *env) scopes(ctx context.Context) ([]Scope, error) {
+	var all Scopes
+	if err := e.control(ctx, "GET", "scopes", nil, &all); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all.Scopes, func(s Scope) bool {
+		return e.account != "" && s.Account != e.account || e.region != "" && s.Region != e.region
+	}), nil
+}
+
+// in is the same command line in another account and Region.
+func (e *env) in(s Scope) *env {
+	other := *e
+	other.account, other.region = s.Account, s.Region
+	return &other
+}
+
+// lsAll draws every account and Region that is used.
+func (e *env) lsAll(ctx context.Context) error {
+	scopes, err := e.scopes(ctx)
+	if err != nil {
+		return err
+	}
+	type one struct {
+		Scope
+		inventory
+	}
+	list := []one{}
+	for _, s := range scopes {
+		inv, err := e.in(s).inventory(ctx)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", s.Account, s.Region, err)
+		}
+		list = append(list, one{s, inv})
+	}
+	if e.json {
+		return e.printJSON(list)
+	}
+	if len(list) == 0 {
+		if _, err := fmt.Fprintln(e.out, "Nothing was made yet: make a VPC with 'aws ec2 create-vpc', or play 'localvpc demo'."); err != nil {
+			return err
+		}
+	}
+	var nodes []render.Node
+	for i, l := range list {
+		if i < len(list)-1 {
+			l.Internet.Hosts = nil // it is one, whoever looks at it
+		}
+		sub := e.in(l.Scope).tree(l.inventory)
+		var internet []render.Node
+		if n := len(sub); len(l.Internet.Hosts) > 0 && n > 0 {
+			sub, internet = sub[:n-1], sub[n-1:]
+		}
+		nodes = append(nodes, render.Node{Text: e.line("account", l.Account, l.Region), Sub: sub})
+		nodes = append(nodes, internet...)
+	}
+	render.Tree(e.out, nodes)
+	return nil
+}
+
+// peeringNode is a peering connection, seen from one of its VPCs: its state, and
+// which VPC is at the other end.
+func (e *env) peeringNode(p *ec2.VpcPeeringConnection, vpc string) (render.Node, bool) {
+	own, other, asked := p.RequesterVpcInfo, p.AccepterVpcInfo, "to"
+	if own == nil || other == nil || p.Status == nil {
+		return render.Node{}, false
+	}
+	if value(own.VpcId) != vpc {
+		own, other, asked = other, own, "from"
+	}
+	if value(own.VpcId) != vpc {
+		return render.Node{}, false
+	}
+	state := value(p.Status.Code)
+	switch state {
+	case ec2.VpcPeeringConnectionStateReasonCodeActive:
+		state = e.style.Good(state)
+	case ec2.VpcPeeringConnectionStateReasonCodePendingAcceptance:
+	default:
+		state = e.style.Dim(state)
+	}
+	where := ""
+	if value(other.OwnerId) != value(own.OwnerId) {
+		where = value(other.OwnerId)
+	}
+	region := ""
+	if value(other.Region) != value(own.Region) {
+		region = value(other.Region)
+	}
+	names := ""
+	if o := own.PeeringOptions; o != nil && value(o.AllowDnsResolutionFromRemoteVpc) {
+		names = "answers names for it"
+	}
+	return render.Node{Text: e.line("peering", value(p.VpcPeeringConnectionId), nameOf(p.Tags), state, asked, value(other.VpcId), value(other.CidrBlock), where, region, names)}, true
+}
+
+// completeRegions and completeAccounts are for the options of the same names.
+func (e *env) completeRegions(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var out []string
+	for _, r := range awsregion.All() {
+		out = append(out, r.Name+"\t"+r.LongName)
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (e *env) completeAccounts(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	other := *e
+	other.account, other.region = "", ""
+	scopes, err := other.scopes(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var out []string
+	for _, s := range scopes {
+		out = append(out, s.Account)
+	}
+	return slices.Compact(out), cobra.ShellCompDirectiveNoFileComp
+}
+
+// sessionToken goes with the keys of the environment, and with no others.
+func (e *env) sessionToken() string {
+	if e.account != "" {
+		return ""
+	}
+	return os.Getenv("AWS_SESSION_TOKEN")
+}
