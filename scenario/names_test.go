@@ -106,12 +106,31 @@ func TestDhcpOptions(t *testing.T) {
 			{Key: aws.String("domain-name"), Values: []string{"corp.example"}},
 			{Key: aws.String("domain-name-servers"), Values: []string{"10.0.1.200", "10.0.0.2"}},
 		}}))(t).DhcpOptions
+		// The lease of one that runs is renewed before the call returns; what its user
+		// has written stands until the next one says something else.
+		const corp = "search corp.example\nnameserver 10.0.1.200\nnameserver 10.0.0.2"
 		associate(*options.DhcpOptionsId)
-		if out := conf(); out != amazon {
+		if out := conf(); out != corp {
 			t.Errorf("while it runs:\n%s", out)
 		}
+		w.says("one", "echo '# mine' >/etc/resolv.conf")
+		associate(*options.DhcpOptionsId)
+		if out := conf(); out != "# mine" {
+			t.Errorf("with the same options:\n%s", out)
+		}
+		var before string
+		for _, v := range must(c.DescribeVpcs(tctx(t), &ec2.DescribeVpcsInput{}))(t).Vpcs {
+			if *v.VpcId != vpc {
+				before = *v.DhcpOptionsId // the default VPC's: those that this one had
+			}
+		}
+		associate(before)
+		if out := conf(); out != amazon {
+			t.Errorf("with Amazon's options again:\n%s", out)
+		}
+		associate(*options.DhcpOptionsId)
 		restart()
-		if out := conf(); out != "search corp.example\nnameserver 10.0.1.200\nnameserver 10.0.0.2" {
+		if out := conf(); out != corp {
 			t.Errorf("after a stop and a start:\n%s", out)
 		}
 		// One that is launched now has them from the start, in its name too.
@@ -121,7 +140,6 @@ func TestDhcpOptions(t *testing.T) {
 		}
 
 		associate("default") // no options at all
-		restart()
 		if out := conf(); strings.Contains(out, "nameserver ") {
 			t.Errorf("without options:\n%s", out)
 		}

@@ -97,6 +97,11 @@ func (g *guest) Boot(ctx context.Context) error {
 // Pause has the guest's processes stand still, or go on.
 func (g *guest) Pause(ctx context.Context, paused bool) error { return g.sb.Pause(ctx, paused) }
 
+// Renew tells the guest what DHCP would tell it now.
+func (g *guest) Renew(ctx context.Context, lease string) error {
+	return g.sb.Renew(ctx, resolvConf(lease))
+}
+
 // Stop has the instance end; Exited tells when it has.
 func (g *guest) Stop(force bool) {
 	go func() {
@@ -277,14 +282,11 @@ func (g *Guests) Spec(snap *state.Snapshot, i *state.Instance) (sandbox.Spec, er
 	spec := sandbox.Spec{
 		ID:         i.ID,
 		Hostname:   dnsview.Hostname(snap, i),
-		ResolvConf: dnsview.ResolvConf(snap, i.Scope().Key(i.VpcID)),
+		ResolvConf: resolvConf(dnsview.ResolvConf(snap, i.Scope().Key(i.VpcID))),
 		UserData:   i.UserData,
 		ConsoleLog: g.console(i.ID),
 		PIDs:       processes(i.InstanceType),
 		Trust:      g.trust,
-	}
-	if spec.ResolvConf == "" {
-		spec.ResolvConf = noServers // or the image's own would stand, with servers of somebody else
 	}
 	spec.Hosts = hosts(spec.Hostname, i.PrivateIP)
 	if img.Path != "" {
@@ -314,6 +316,15 @@ func (g *Guests) HostSpec(r state.Reader, h *state.Host) sandbox.Spec {
 		PIDs:       processes(""),
 		Trust:      g.trust,
 	}
+}
+
+// resolvConf is the file for what DHCP tells of servers. Without any the image's own
+// would stand, with servers of somebody else.
+func resolvConf(lease string) string {
+	if lease == "" {
+		return noServers
+	}
+	return lease
 }
 
 // noServers is the resolv.conf of instances that DHCP tells of no server.

@@ -479,6 +479,7 @@ type guest struct {
 
 	attached bool
 	paused   bool
+	leases   []string // that it was told of
 	once     sync.Once
 	cause    lifecycle.Cause
 }
@@ -513,6 +514,13 @@ func (g *guest) Pause(_ context.Context, paused bool) error {
 	g.h.mu.Lock()
 	defer g.h.mu.Unlock()
 	g.paused = paused
+	return nil
+}
+
+func (g *guest) Renew(_ context.Context, lease string) error {
+	g.h.mu.Lock()
+	defer g.h.mu.Unlock()
+	g.leases = append(g.leases, lease)
 	return nil
 }
 

@@ -36,6 +36,8 @@ type Guest interface {
 	Boot(ctx context.Context) error // lets it go; again does no harm
 	// Pause has its processes stand still, or go on; again does no harm.
 	Pause(ctx context.Context, paused bool) error
+	// Renew tells it what DHCP tells now; again does no harm.
+	Renew(ctx context.Context, lease string) error
 	Stop(force bool) // asks it to end; Exited tells when it has
 	Exited() <-chan struct{}
 	Cause() lifecycle.Cause // after Exited
@@ -54,9 +56,10 @@ type actor struct {
 	name  string // of the guest and its namespace
 	guest Guest
 	wake  chan struct{}
-	fresh bool // the guest was taken over and may not have been let go yet
-	still bool // the guest was paused
-	known bool // still is so; not of one that was taken over
+	fresh bool   // the guest was taken over and may not have been let go yet
+	still bool   // the guest was paused
+	known bool   // still and lease are so; not of one that was taken over
+	lease string // what the guest was told by DHCP
 
 	mu   sync.Mutex
 	want aim
@@ -114,6 +117,9 @@ func (r *Reconciler) guests(ctx context.Context, snap *state.Snapshot, commits [
 				if ch.Table == k.table() {
 					r.aim(ctx, k, snap, ch.Key)
 				}
+			}
+			if ch.Table == state.Vpcs.Name() {
+				r.renewals(ctx, snap, ch, c.Index)
 			}
 			if ch.Table == state.Faults.Name() {
 				if key, ok := fault.InstanceOf(ch.Key); ok {
@@ -219,8 +225,10 @@ func (a *actor) run(ctx context.Context) {
 			}
 		}
 		if a.guest != nil && !asked && !a.fresh {
+			a.renew(ctx)
 			a.pause(ctx)
 		}
+		a.renewed(w.snap.Index)
 	}
 }
 
@@ -241,7 +249,7 @@ func (a *actor) start(ctx context.Context) {
 		a.failed(ctx, w, err)
 		return
 	}
-	a.guest, a.still, a.known = g, false, true
+	a.guest, a.still, a.lease, a.known = g, false, w.lease, true
 	if err := a.r.ask(ctx, event{what: plug, actor: a, file: g.Netns()}); err != nil {
 		a.failed(ctx, w, err)
 		return

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"iter"
 
+	"github.com/localvpc/localvpc/internal/decide/dnsview"
 	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/fault"
 	"github.com/localvpc/localvpc/internal/decide/lifecycle"
@@ -36,6 +37,7 @@ type wish struct {
 	phase  phase
 	boots  uint64 // which start of the guest it asks for, or has asked for
 	paused bool   // its processes stand still
+	lease  string // what DHCP tells it, as resolv.conf; of hosts "": theirs never changes
 }
 
 // phase is what is to be done with the guest.
@@ -77,7 +79,7 @@ func (instances) wish(snap *state.Snapshot, key state.Key) wish {
 	if !ok {
 		return wish{}
 	}
-	w := wish{gone, i.Boots, fault.IsPaused(snap, key)}
+	w := wish{boots: i.Boots, paused: fault.IsPaused(snap, key), lease: dnsview.ResolvConf(snap, i.Scope().Key(i.VpcID))}
 	switch i.State {
 	case state.Pending, state.Running:
 		w.phase = up

@@ -70,6 +70,7 @@ type Reconciler struct {
 	idle     []chan struct{}             // closed when no actor is left
 	moving   map[state.Key]uint64        // instances in a passing state, by the commit that brought it
 	moved    chan struct{}               // closed and made anew when one of them has arrived
+	renewing map[state.Key]uint64        // instances whose lease is to be renewed, by the commit that changed it; moved tells of them too
 	still    map[state.Key]struct{}      // instances that stand still; moved tells of them too
 	led      map[state.Key]chan struct{} // rows that have an actor; closed when it has ended
 	captures map[state.Key]chan struct{} // images whose disk is or was copied; closed when it was
@@ -112,6 +113,7 @@ func New(cfg Config) *Reconciler {
 		waiters:  map[chan struct{}]uint64{},
 		moving:   map[state.Key]uint64{},
 		moved:    make(chan struct{}),
+		renewing: map[state.Key]uint64{},
 		still:    map[state.Key]struct{}{},
 		captures: map[state.Key]chan struct{}{},
 		led:      map[state.Key]chan struct{}{},
@@ -356,6 +358,11 @@ func (r *Reconciler) answer(ctx context.Context, snap *state.Snapshot, e event) 
 	defer r.mu.Unlock()
 	close(r.led[e.actor.key])
 	delete(r.led, e.actor.key)
+	if _, ok := r.renewing[e.actor.key]; ok {
+		delete(r.renewing, e.actor.key)
+		close(r.moved)
+		r.moved = make(chan struct{})
+	}
 	if len(r.led) == 0 {
 		for _, ch := range r.idle {
 			close(ch)

@@ -127,12 +127,16 @@ func (r *Reconciler) retrack(snap *state.Snapshot) {
 }
 
 // WaitArrived returns when no instance is in a passing state any more that the
-// commit brought it to, or ctx ends. The commit has settled before.
+// commit brought it to, and none has a lease that the commit changed still to be
+// renewed, or ctx ends. The commit has settled before.
 func (r *Reconciler) WaitArrived(ctx context.Context, index uint64) error {
 	for {
 		r.mu.Lock()
 		wait := false
 		for _, at := range r.moving {
+			wait = wait || at == index
+		}
+		for _, at := range r.renewing {
 			wait = wait || at == index
 		}
 		moved := r.moved

@@ -86,6 +86,15 @@ func (s *Sandbox) Pause(ctx context.Context, paused bool) error {
 	return nil
 }
 
+// Renew renews the instance's lease: resolvConf becomes its /etc/resolv.conf if it is
+// another one than the lease had before.
+func (s *Sandbox) Renew(ctx context.Context, resolvConf string) error {
+	if _, err := s.ask(ctx, control.Request{Op: control.OpRenew, ResolvConf: resolvConf}); err != nil {
+		return fmt.Errorf("renewing the lease of instance %s: %w", s.id, err)
+	}
+	return nil
+}
+
 // Shutdown asks the processes of the instance to end, kills those that have not
 // after grace, and waits for the end of the instance. When ctx ends first, the
 // instance is killed.

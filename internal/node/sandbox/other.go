@@ -42,6 +42,7 @@ func (s *Sandbox) Exit() Exit                                       { return Exi
 func (s *Sandbox) Close() error                                     { return nil }
 func (s *Sandbox) Boot(context.Context) error                       { return errLinux }
 func (s *Sandbox) Pause(context.Context, bool) error                { return errLinux }
+func (s *Sandbox) Renew(context.Context, string) error              { return errLinux }
 func (s *Sandbox) Shutdown(context.Context, time.Duration) error    { return errLinux }
 func (s *Sandbox) Reboot(context.Context, time.Duration) error      { return errLinux }
 func (s *Sandbox) Kill() error                                      { return errLinux }

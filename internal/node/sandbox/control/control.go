@@ -31,7 +31,7 @@ const (
 type Config struct {
 	ID         string   // instance id, also the key of the first-boot marker
 	Hostname   string   // written at the first boot only
-	ResolvConf string   // written at every boot
+	ResolvConf string   // written at every boot, and when another one comes with OpRenew
 	Hosts      string   // written at the first boot; empty: a minimal file
 	Trust      string   // written at every boot into the bundle of authorities, PEM
 	UserData   []byte   // as given to RunInstances, base64 already removed
@@ -45,6 +45,7 @@ const (
 	OpHello    = "hello"    // → Reply with a pidfd of init and its network namespace
 	OpBoot     = "boot"     // let the instance go; idempotent
 	OpPause    = "pause"    // Paused: processes stand still, or go on; the reply says that they do
+	OpRenew    = "renew"    // ResolvConf: the lease is renewed
 	OpShutdown = "shutdown" // Grace, Reboot; the reply says that it began
 	OpExec     = "exec"     // Args … and three descriptors, or with TTY the reply brings the terminal; the connection then belongs to the process
 	OpSignal   = "signal"   // on the connection of a process: Signal, to its group
@@ -56,6 +57,8 @@ type Request struct {
 	Grace  int  `json:",omitempty"` // milliseconds
 	Reboot bool `json:",omitempty"`
 	Paused bool `json:",omitempty"`
+
+	ResolvConf string `json:",omitempty"`
 
 	Args []string `json:",omitempty"`
 	Env  []string `json:",omitempty"`

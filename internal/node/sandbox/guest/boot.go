@@ -58,10 +58,8 @@ func (g *guest) identity() error {
 			return fmt.Errorf("writing /etc/machine-id: %w", err)
 		}
 	}
-	if g.config.ResolvConf != "" {
-		if err := replace("/etc/resolv.conf", []byte(g.config.ResolvConf), 0o644); err != nil {
-			return fmt.Errorf("writing /etc/resolv.conf: %w", err)
-		}
+	if err := g.resolver(g.config.ResolvConf); err != nil {
+		return err
 	}
 	if err := trust(g.config.Trust); err != nil {
 		g.console.printf("certificate authorities: %v", err)
@@ -77,6 +75,33 @@ func (g *guest) identity() error {
 			return fmt.Errorf("setting the host name: %w", err)
 		}
 	}
+	return nil
+}
+
+// resolver writes the resolver's configuration, "" nothing.
+func (g *guest) resolver(conf string) error {
+	if conf == "" {
+		return nil
+	}
+	if err := replace("/etc/resolv.conf", []byte(conf), 0o644); err != nil {
+		return fmt.Errorf("writing /etc/resolv.conf: %w", err)
+	}
+	return nil
+}
+
+// renew is what a DHCP client does at the renewal of its lease: it writes the
+// resolver's configuration when the lease says something else than before, and
+// otherwise leaves the file as the instance's user may have changed it.
+func (g *guest) renew(conf string) error {
+	g.lease.Lock()
+	defer g.lease.Unlock()
+	if conf == g.config.ResolvConf {
+		return nil
+	}
+	if err := g.resolver(conf); err != nil {
+		return err
+	}
+	g.config.ResolvConf = conf
 	return nil
 }
 

@@ -56,6 +56,7 @@ type guest struct {
 
 	boot   sync.Once
 	ending sync.Once
+	lease  sync.Mutex // while config.ResolvConf is compared and replaced
 }
 
 // begin takes over the inherited descriptors and makes the instance's root.

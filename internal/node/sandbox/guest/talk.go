@@ -40,6 +40,12 @@ func (g *guest) talk(conn *control.Conn) {
 		case control.OpPause:
 			g.procs.pause(request.Paused)
 			err = conn.Send(control.Reply{})
+		case control.OpRenew:
+			reply := control.Reply{}
+			if err := g.renew(request.ResolvConf); err != nil {
+				reply.Error = err.Error()
+			}
+			err = conn.Send(reply)
 		case control.OpShutdown:
 			cause := control.CauseShutdown
 			if request.Reboot {
