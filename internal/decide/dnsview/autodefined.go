@@ -23,13 +23,21 @@ func (autodefined) at(v *View, domain Name) zone {
 		return nil
 	}
 	if domain == v.domain {
-		return private{}
+		return private{v.vpc.Region, v.domain, ""}
 	}
-	if z, ok := computeZones[domain]; ok && z.region == v.vpc.Region {
+	if z, ok := computeZones[domain]; ok && v.knows(z.region) {
 		return z
 	}
 	if z, ok := reverseAt(v.vpc, domain); ok {
 		return z
+	}
+	for _, p := range v.peers {
+		if z, ok := reverseAt(p.vpc, domain); ok {
+			return z
+		}
+		if apex := mustName(Domain(p.vpc.Region)); domain == apex {
+			return private{p.vpc.Region, apex, p.id}
+		}
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func computeAbove(n Name) (compute, bool) {
 
 func (z compute) answer(v *View, q Question) Answer {
 	cause := Cause{Decider: PublicTree, Domain: z.apex}
-	if v.vpc != nil && amazonNames(v) && v.vpc.Region == z.region {
+	if v.vpc != nil && v.knows(z.region) {
 		cause.Decider = Autodefined
 	}
 	label, rest := q.Name.First()
@@ -80,7 +80,18 @@ func (z compute) answer(v *View, q Question) Answer {
 	if cause.Decider == Autodefined && o.nic != nil && o.nic.Scope() == v.vpc.Scope() && o.nic.VpcID == v.vpc.ID {
 		a = o.private
 	}
-	return recursive(cause, Cause{Decider: PublicIPName, ID: o.id(), Addr: a}).records(q, z.apex, address(q.Name, v.publicTTL(), a))
+	because := []Cause{cause}
+	if v.vpc != nil && o.nic != nil {
+		p, ok := v.peerOf(o.nic)
+		switch {
+		case ok:
+			a = o.private
+			because = append(because, Cause{Decider: PeeringOn, ID: p.id})
+		case amazonNames(v):
+			because = append(because, v.silent(func(vpc *state.Vpc) bool { return vpc.Key == o.nic.Scope().Key(o.nic.VpcID) })...)
+		}
+	}
+	return recursive(append(because, Cause{Decider: PublicIPName, ID: o.id(), Addr: a})...).records(q, z.apex, address(q.Name, v.publicTTL(), a))
 }
 
 // publicTTL is the TTL of public names and of their reverse.

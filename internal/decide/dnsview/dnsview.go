@@ -104,6 +104,8 @@ const (
 	Unhealthy        Decider = "unhealthy"              // a record of Domain is left out: its health check or set identifier is ID
 	CanonicalName    Decider = "cname"                  // Domain is where the answer goes on
 	OutsideVpcRange  Decider = "outside-vpc-cidr"       // Addr is in no block of the VPC ID
+	PeeringOn        Decider = "peering"                // the peering connection ID, whose DNS resolution is on, makes names of the other VPC known
+	PeeringOff       Decider = "peering-dns"            // the peering connection ID does not: its DNS resolution is off for the other side
 )
 
 // Cause is one thing that decided, with what is needed to find it.

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"github.com/localvpc/localvpc/internal/state"
 )
 
 // iterate resolves a name in the public tree as an iterative resolver does: it asks
@@ -20,6 +22,9 @@ func (v *View) iterate(q Question) Answer {
 	a := recursive(Cause{Decider: PublicTree, Domain: Root})
 	if v.vpc != nil && q.Name.In(v.domain) && !amazonNames(v) {
 		a.Because = append(a.Because, Cause{Decider: HostnamesOff, ID: v.vpc.ID})
+	}
+	if v.vpc != nil && amazonNames(v) && q.Name.In(internalDomain) {
+		a.Because = append(a.Because, v.silent(func(vpc *state.Vpc) bool { return q.Name.In(mustName(Domain(vpc.Region))) })...)
 	}
 	if !q.Recurse {
 		// The resolver has recursive queries only (VPC User Guide, "Amazon DNS

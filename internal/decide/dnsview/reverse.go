@@ -2,6 +2,7 @@ package dnsview
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/localvpc/localvpc/internal/state"
@@ -47,16 +48,21 @@ func (z reverse) answer(v *View, q Question) Answer {
 		return a.records(q, z.apex, pointer(q.Name, reverseTTL, v.domain.below(metadataLabel)))
 	case !block.IsSingleIP():
 		// The name of a block exists when a name below it does, and an apex always.
-		if q.Name == z.apex || overlaps(v.vpc, block) {
+		if q.Name == z.apex || overlaps(v.vpc, block) || slices.ContainsFunc(v.peers, func(p peer) bool { return overlaps(p.vpc, block) }) {
 			return a.records(q, z.apex)
 		}
 		return a.absent(z.apex)
-	case !hasReverse(v.vpc, block.Addr()):
+	}
+	domain := v.domain
+	if p, ok := v.peerAt(block.Addr()); ok {
+		domain = mustName(Domain(p.vpc.Region))
+		a.Because = append(a.Because, Cause{Decider: PeeringOn, ID: p.id})
+	} else if !hasReverse(v.vpc, block.Addr()) {
 		a.Because = append(a.Because, Cause{Decider: OutsideVpcRange, ID: v.vpc.ID, Addr: block.Addr()})
 		return a.absent(z.apex)
 	}
 	a.Because = append(a.Because, Cause{Decider: ReverseName, Addr: block.Addr()})
-	return a.records(q, z.apex, pointer(q.Name, reverseTTL, v.domain.below(ipLabel("ip-", block.Addr()))))
+	return a.records(q, z.apex, pointer(q.Name, reverseTTL, domain.below(ipLabel("ip-", block.Addr()))))
 }
 
 // hasReverse says whether the address has a name: every address of the VPC, used

@@ -14,7 +14,8 @@ type View struct {
 	vpc    *state.Vpc // nil: on the internet
 	domain Name       // of the Region's private names
 	layers []layer
-	zones  bool // private hosted zones answer
+	zones  bool   // private hosted zones answer
+	peers  []peer // VPCs whose names are answered as there
 	// at is the address of the name server whose answers these are; the zero one
 	// of a resolver.
 	at    netip.Addr
@@ -43,6 +44,7 @@ func At(r state.Reader, vpc state.Key) (*View, bool) {
 	}
 	view := &View{r: r, vpc: v, domain: mustName(Domain(v.Region)), layers: order[:]}
 	view.zones = hasZones(view)
+	view.peers = peersOf(view)
 	return view, true
 }
 

@@ -107,13 +107,13 @@ func TestPeering(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", text(r), test.want)
 			}
 			because := ""
-			for _, c := range r.Because {
+			if len(r.Because) > 0 {
+				c := r.Because[0]
 				words := []string{string(c.Code), c.Component, c.State, c.Peering, c.Rule}
 				if c.Return {
 					words = append(words, "back")
 				}
-				because += strings.Join(strings.Fields(strings.Join(words, " ")), " ")
-				break
+				because = strings.Join(strings.Fields(strings.Join(words, " ")), " ")
 			}
 			if because != test.because || r.Reachable != (because == "") {
 				t.Errorf("because %q, want %q\n%s", because, test.because, text(r))

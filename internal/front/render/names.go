@@ -133,6 +133,10 @@ func (c NameCause) prose() string {
 		return "it goes on with " + c.Domain
 	case "unhealthy":
 		return "a record of " + c.Domain + " is left out, since it is not healthy: " + c.ID
+	case "peering":
+		return "DNS resolution by the peering connection " + c.ID + " is on, so names of the other VPC are answered as there"
+	case "peering-dns":
+		return "DNS resolution by the peering connection " + c.ID + " is off for the other VPC's side: its owner switches it on (aws ec2 modify-vpc-peering-connection-options)"
 	case "outside-vpc-cidr":
 		return c.Address + " is in no block of " + c.ID
 	}
