@@ -339,7 +339,7 @@ func (e *engine) api() error {
 	}
 	e.services = []apiserver.Service{
 		{API: wireec2.API, Signing: "ec2", Actions: byName(wireec2.API, compute.Actions())},
-		{API: wireelbv2.API, Signing: "elasticloadbalancing", Actions: byName(wireelbv2.API, elbv2.New(elbv2.Config{Quotas: e.quotas}).Actions())},
+		{API: wireelbv2.API, Signing: wireelbv2.API.Signing, Actions: byName(wireelbv2.API, elbv2.New(elbv2.Config{Quotas: e.quotas}).Actions())},
 		{API: wireroute53.API, Signing: "route53", Actions: byName(wireroute53.API, route53.New(names).Actions())},
 		{API: wirequotas.API, Signing: "servicequotas", Actions: byName(wirequotas.API, servicequotas.New(e.quotas).Actions())},
 		{API: wireiam.API, Signing: "iam", Actions: byName(wireiam.API, iam.New(iam.Config{Seal: id.seal, Library: &id.library}).Actions())},
@@ -462,6 +462,7 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 		}
 	})
 	running.Go(func() { e.janitor(ctx) })
+	running.Go(func() { e.drain(ctx) })
 	e.names.serve(e.resolver, &running, func(err error) {
 		if err != nil {
 			e.log.Error("names for this machine are no longer answered", "error", err)

@@ -5,6 +5,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,7 @@ func (c *Client) call(ctx context.Context, api *proto.API, action string, in, ou
 	header := http.Header{}
 	api.Protocol.InputHeader(header, api, action)
 	method, path := api.Protocol.Target(api, action, in)
-	resp, err := c.Do(ctx, api.Service, method, path, header, body.Bytes())
+	resp, err := c.Do(ctx, cmp.Or(api.Signing, api.Service), method, path, header, body.Bytes())
 	if err != nil {
 		return fmt.Errorf("calling %s %s: %w", api.Service, action, err)
 	}

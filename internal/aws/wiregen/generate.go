@@ -318,6 +318,9 @@ func (g *generator) operations(b *bytes.Buffer) {
 	if g.Xmlns != "" {
 		fmt.Fprintf(b, "\tNamespace: %q,\n", g.Xmlns)
 	}
+	if g.Signing != "" {
+		fmt.Fprintf(b, "\tSigning: %q,\n", g.Signing)
+	}
 	if g.Target != "" {
 		fmt.Fprintf(b, "\tTarget: %q,\n", g.Target)
 	}

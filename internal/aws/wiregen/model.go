@@ -13,6 +13,7 @@ import (
 type model struct {
 	Source, Service, Protocol, Version, Xmlns string
 	Target                                    string // JSON: prefix of X-Amz-Target
+	Signing                                   string // name in signatures, if another
 
 	Operations map[string]operation
 	Errors     map[string]apiError

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/aws/wire/proto"
 	"github.com/localvpc/localvpc/internal/front/render"
 )
 
@@ -28,6 +29,7 @@ type inventory struct {
 	Instances         []ec2.Instance
 	NetworkInterfaces []ec2.NetworkInterface
 	Addresses         []ec2.Address
+	LoadBalancers     []balancer
 	Internet          Hosts
 }
 
@@ -78,6 +80,7 @@ func (e *env) inventory(ctx context.Context) (inv inventory, err error) {
 	})
 	listed(ctx, e, &err, "DescribeNetworkInterfaces", &ec2.DescribeNetworkInterfacesInput{}, func(o *ec2.DescribeNetworkInterfacesOutput) { inv.NetworkInterfaces = o.NetworkInterfaces })
 	listed(ctx, e, &err, "DescribeAddresses", &ec2.DescribeAddressesInput{}, func(o *ec2.DescribeAddressesOutput) { inv.Addresses = o.Addresses })
+	e.balancers(ctx, &err, &inv)
 	if err == nil {
 		inv.Internet, err = e.hosts(ctx)
 	}
@@ -86,10 +89,15 @@ func (e *env) inventory(ctx context.Context) (inv inventory, err error) {
 
 // listed makes one describe call, unless an earlier one has failed.
 func listed[Out, In any](ctx context.Context, e *env, err *error, action string, in *In, take func(*Out)) {
+	asked(ctx, e, ec2.API, err, action, in, take)
+}
+
+// asked is listed of any service.
+func asked[Out, In any](ctx context.Context, e *env, api *proto.API, err *error, action string, in *In, take func(*Out)) {
 	if *err != nil {
 		return
 	}
-	out, failed := call[Out](ctx, e, action, in)
+	out, failed := callOf[Out](ctx, e, api, action, in)
 	if *err = failed; failed == nil {
 		take(out)
 	}
@@ -168,6 +176,11 @@ func (e *env) vpcNode(inv *inventory, v *ec2.Vpc) render.Node {
 	for i := range inv.Subnets {
 		if s := &inv.Subnets[i]; value(s.VpcId) == id {
 			node.Sub = append(node.Sub, e.subnetNode(inv, s))
+		}
+	}
+	for i := range inv.LoadBalancers {
+		if b := &inv.LoadBalancers[i]; value(b.VpcId) == id {
+			node.Sub = append(node.Sub, e.balancerNode(b))
 		}
 	}
 	for _, g := range inv.SecurityGroups {
@@ -343,11 +356,11 @@ func arrow(private, public string) string {
 // painted is a state in its colour.
 func (e *env) painted(state string) string {
 	switch state {
-	case "running", "available":
+	case "running", "available", "active", "healthy":
 		return e.style.Good(state)
 	case "terminated", "stopped", "deleting":
 		return e.style.Dim(state)
-	case "failed":
+	case "failed", "unhealthy":
 		return e.style.Bad(state)
 	}
 	return state

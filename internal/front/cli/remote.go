@@ -18,6 +18,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/aws/client"
 	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/aws/wire/proto"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/front/tunnel"
 )
@@ -71,10 +72,15 @@ func (e *env) aws() *client.Client {
 
 // call makes one EC2 call, with an error that says what to do when nothing answers.
 func call[Out, In any](ctx context.Context, e *env, action string, in *In) (*Out, error) {
+	return callOf[Out](ctx, e, ec2.API, action, in)
+}
+
+// callOf is call of any service.
+func callOf[Out, In any](ctx context.Context, e *env, api *proto.API, action string, in *In) (*Out, error) {
 	if _, err := e.target(); err != nil {
 		return nil, err
 	}
-	out, err := client.Call[Out](ctx, e.aws(), ec2.API, action, in)
+	out, err := client.Call[Out](ctx, e.aws(), api, action, in)
 	if err != nil {
 		return nil, e.unreachable(err)
 	}

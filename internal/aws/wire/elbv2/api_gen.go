@@ -9,6 +9,7 @@ var API = &proto.API{
 	Service:   "elbv2",
 	Version:   "2015-12-01",
 	Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
+	Signing:   "elasticloadbalancing",
 	Protocol:  proto.Query,
 	Actions:   actions[:],
 	Names:     names[:],

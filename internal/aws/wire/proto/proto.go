@@ -29,6 +29,7 @@ import (
 // safe for concurrent use and must not be copied.
 type API struct {
 	Service   string // "ec2", the name in the model
+	Signing   string // the name in signatures where it is another: "elasticloadbalancing"
 	Version   string // "2016-11-15"
 	Namespace string // of the answers' root element (XML)
 	Target    string // "AmazonSSM", the service in X-Amz-Target (JSON)

@@ -12,6 +12,8 @@
 // (the npm package says "number" where AWS says integer, long, float or double:
 // the widths are read from the Go types); MODEL_DIR is internal/aws/model.
 //
+// elbv2 comes from botocore's data instead: see sdkdata.py.
+//
 // Writes MODEL_DIR/SERVICE.json and MODEL_DIR/SERVICE-operations.txt (every
 // operation name of the service, one per line).
 import fs from "node:fs";

@@ -80,8 +80,11 @@ def main():
               for name, s in sorted(shapes.items()) if s.get("exception") and "error" in s}
 
     model = {"source": f"botocore {botocore.__version__}", "service": service, "protocol": data["metadata"]["protocol"],
-             "version": version, "xmlns": data["metadata"]["xmlNamespace"], "operations": operations, "errors": errors,
+             "version": version, "xmlns": data["metadata"]["xmlNamespace"],
+             "signing": data["metadata"].get("signingName", data["metadata"]["endpointPrefix"]), "operations": operations, "errors": errors,
              "shapes": dict(sorted(used.items())), "enums": dict(sorted(enums.items()))}
+    if model["signing"] == service:
+        del model["signing"]
     write(f"{directory}/{service}", model, data["operations"])
     if "--constraints" in sys.argv:
         constraints(service, shapes, operations)
