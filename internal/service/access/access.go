@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
+	"github.com/localvpc/localvpc/internal/base/awspolicy"
 	"github.com/localvpc/localvpc/internal/decide/authz"
 	"github.com/localvpc/localvpc/internal/decide/session"
 	"github.com/localvpc/localvpc/internal/state"
@@ -116,6 +117,15 @@ func (a *Access) Allow(r state.Reader, service, action string, c *authz.Caller, 
 		}
 	}
 	for _, s := range rule.resources {
+		if s.name == "link" {
+			name, _, _ := awspolicy.LinkedRole(s.service)
+			if _, ok := state.Roles.Get(r, state.NameKey(c.Account, name)); !ok {
+				by := authz.Context{{Name: "iam:AWSServiceName", Values: []string{s.service}}}
+				if err := check("iam:CreateServiceLinkedRole", identity(r, c, "linked-role", s.service, "").arn, by); err != nil {
+					return err
+				}
+			}
+		}
 		if s.name != "pass" {
 			continue
 		}

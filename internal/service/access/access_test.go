@@ -11,6 +11,7 @@ import (
 	"time"
 
 	wireec2 "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	wireelbv2 "github.com/localvpc/localvpc/internal/aws/wire/elbv2"
 	wireiam "github.com/localvpc/localvpc/internal/aws/wire/iam"
 	wireroute53 "github.com/localvpc/localvpc/internal/aws/wire/route53"
 	wiressm "github.com/localvpc/localvpc/internal/aws/wire/ssm"
@@ -18,6 +19,7 @@ import (
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
 	"github.com/localvpc/localvpc/internal/decide/session"
+	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -152,6 +154,8 @@ func TestAllow(t *testing.T) {
 		{"all of a kind", []string{allow(`"iam:ListUsers"`, "arn:aws:iam::123456789012:user/*", "")}, "iam", "ListUsers", &wireiam.ListUsersInput{}, ""},
 		{"all below another path", []string{allow(`"iam:ListUsers"`, "arn:aws:iam::123456789012:user/a/*", "")}, "iam", "ListUsers", &wireiam.ListUsersInput{PathPrefix: new("/b/")}, "on resource: arn:aws:iam::123456789012:user/b/"},
 		{"a new one by its path", []string{allow(`"iam:CreateRole"`, "arn:aws:iam::123456789012:role/srv/*", "")}, "iam", "CreateRole", &wireiam.CreateRoleInput{RoleName: new("x"), Path: new("/other/")}, "role/other/x"},
+		{"what makes a service's role, without that permission", []string{allow(`"elasticloadbalancing:*"`, "*", "")}, "elbv2", "CreateLoadBalancer", &wireelbv2.CreateLoadBalancerInput{Name: new("nlb")}, "iam:CreateServiceLinkedRole on resource: arn:aws:iam::123456789012:role/aws-service-role/elasticloadbalancing.amazonaws.com/AWSServiceRoleForElasticLoadBalancing"},
+		{"what makes a service's role", []string{allow(`"elasticloadbalancing:*"`, "*", ""), allow(`"iam:CreateServiceLinkedRole"`, "*", `{"StringEquals":{"iam:AWSServiceName":"elasticloadbalancing.amazonaws.com"}}`)}, "elbv2", "CreateLoadBalancer", &wireelbv2.CreateLoadBalancerInput{Name: new("nlb")}, ""},
 		{"only with a boundary", []string{allow(`"iam:CreateRole"`, "*", `{"StringEquals":{"iam:PermissionsBoundary":"arn:b"}}`)}, "iam", "CreateRole", &wireiam.CreateRoleInput{RoleName: new("x")}, "iam:CreateRole"},
 		{"only some policies", []string{allow(`"iam:AttachRolePolicy"`, "*", `{"ArnLike":{"iam:PolicyARN":"arn:aws:iam::aws:policy/*ReadOnly*"}}`)}, "iam", "AttachRolePolicy", &wireiam.AttachRolePolicyInput{RoleName: new("web"), PolicyArn: new("arn:aws:iam::aws:policy/AdministratorAccess")}, "iam:AttachRolePolicy"},
 		{"one's own record", []string{own}, "route53", "ChangeResourceRecordSets", record("Web.Example.com.", "A", "UPSERT"), ""},
@@ -182,6 +186,35 @@ func TestAllow(t *testing.T) {
 				t.Errorf("%v\nwant %s … %s", err, code, row.denied)
 			}
 		})
+	}
+}
+
+// TestLinkedRoleThatIsThere: where a service has its role, nobody needs permission to
+// make it.
+func TestLinkedRoleThatIsThere(t *testing.T) {
+	w := newWorld(t)
+	const principal = "elasticloadbalancing.amazonaws.com"
+	w.bobMay(t, allow(`"elasticloadbalancing:*"`, "*", ""))
+	made := 0
+	for range 2 {
+		w.write(t, func(tx *state.Tx) {
+			row, ok := service.LinkRole(tx, scope.Account, principal, "", "of balancers")
+			if ok {
+				made++
+			}
+			if row.ARN() != "arn:aws:iam::123456789012:role/aws-service-role/"+principal+"/AWSServiceRoleForElasticLoadBalancing" || row.Service != principal || len(row.Attached) != 1 || !strings.HasPrefix(row.UniqueID, "AROA") {
+				t.Errorf("%+v", row)
+			}
+			if none, ok := service.LinkRole(tx, scope.Account, "nobody.amazonaws.com", "", ""); none != nil || ok {
+				t.Errorf("%+v", none)
+			}
+		})
+	}
+	if made != 1 {
+		t.Errorf("the role was made %d times", made)
+	}
+	if err := w.a.Allow(w.store.Snapshot(), "elbv2", "CreateLoadBalancer", &bob, &wireelbv2.CreateLoadBalancerInput{Name: new("nlb")}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -100,7 +100,7 @@ func resources(r state.Reader, c *authz.Caller, service string, rule rule, in an
 	var list []resource
 	v := reflect.ValueOf(in)
 	for _, s := range rule.resources {
-		if s.name == "pass" {
+		if s.name == "pass" || s.name == "link" {
 			continue
 		}
 		if s.all {

@@ -29,6 +29,7 @@ type rule struct {
 type spec struct {
 	name    string
 	members [][]string // paths; nil: the resource is to be made, unless all is set
+	service string     // of link
 	all     bool       // all of IAM's resources of that type, below a path
 }
 
@@ -70,6 +71,10 @@ func specs(text string) []spec {
 		case "all":
 			s.all = true
 		default:
+			if name == "link" {
+				s.service = members
+				break
+			}
 			for path := range strings.SplitSeq(members, ",") {
 				s.members = append(s.members, strings.Split(path, "."))
 			}

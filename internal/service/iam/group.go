@@ -5,6 +5,7 @@ import (
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/iam"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -33,7 +34,7 @@ func (s *Service) CreateGroup(tx *state.Tx, c authz.Caller, in *api.CreateGroupI
 	}
 	g := &state.Group{
 		Meta:      state.Meta{Key: state.NameKey(c.Account, *in.GroupName), Created: tx.Now()},
-		Principal: state.Principal{Name: *in.GroupName, UniqueID: uniqueID(tx, "AGPA"), Path: pathOf(in.Path)},
+		Principal: state.Principal{Name: *in.GroupName, UniqueID: service.UniqueID(tx, "AGPA"), Path: pathOf(in.Path)},
 	}
 	state.Groups.Put(tx, g)
 	return &api.CreateGroupOutput{Group: ptr(wireGroup(g))}, nil

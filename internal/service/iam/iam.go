@@ -6,8 +6,6 @@
 package iam
 
 import (
-	"fmt"
-	"io"
 	"net/url"
 	"strings"
 	"time"
@@ -16,7 +14,6 @@ import (
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
 	"github.com/localvpc/localvpc/internal/decide/session"
-	"github.com/localvpc/localvpc/internal/state"
 )
 
 // Config is what the service cannot find in the state.
@@ -80,19 +77,6 @@ const (
 	maxGroupInline      = 5120
 	maxRoleInline       = 10240
 )
-
-// uniqueID makes an id: four letters for the kind, 17 of chance.
-func uniqueID(tx *state.Tx, prefix string) string {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-	id := make([]byte, 17)
-	if _, err := io.ReadFull(tx.Rand(), id); err != nil {
-		panic(fmt.Sprintf("iam: no randomness: %v", err))
-	}
-	for i := range id {
-		id[i] = letters[id[i]%32]
-	}
-	return prefix + string(id)
-}
 
 // pathOf is the path asked for, "/" if none is.
 func pathOf(p *string) string {

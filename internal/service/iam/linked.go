@@ -7,36 +7,22 @@ import (
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/base/awspolicy"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
 // CreateServiceLinkedRole makes the role of a service.
 func (s *Service) CreateServiceLinkedRole(tx *state.Tx, c authz.Caller, in *api.CreateServiceLinkedRoleInput) (*api.CreateServiceLinkedRoleOutput, error) {
-	name, policy, ok := awspolicy.LinkedRole(*in.AWSServiceName)
-	if !ok {
+	if in.CustomSuffix != nil && *in.AWSServiceName != "autoscaling.amazonaws.com" {
+		return nil, invalidInput("Custom suffix is not allowed for %s", awserr.Clip(*in.AWSServiceName))
+	}
+	row, made := service.LinkRole(tx, c.Account, *in.AWSServiceName, val(in.CustomSuffix), val(in.Description))
+	switch {
+	case row == nil:
 		return nil, invalidInput("Service %s is not supported for service-linked roles here.", awserr.Clip(*in.AWSServiceName))
+	case !made:
+		return nil, invalidInput("Service role name %s has been taken in this account, please try a different suffix.", row.Name)
 	}
-	if in.CustomSuffix != nil {
-		if *in.AWSServiceName != "autoscaling.amazonaws.com" {
-			return nil, invalidInput("Custom suffix is not allowed for %s", *in.AWSServiceName)
-		}
-		name += "_" + *in.CustomSuffix
-	}
-	if _, ok := state.Roles.Get(tx, state.NameKey(c.Account, name)); ok {
-		return nil, invalidInput("Service role name %s has been taken in this account, please try a different suffix.", name)
-	}
-	row := &state.Role{
-		Meta:      state.Meta{Key: state.NameKey(c.Account, name), Created: tx.Now()},
-		Principal: state.Principal{Name: name, UniqueID: uniqueID(tx, "AROA"), Path: "/aws-service-role/" + *in.AWSServiceName + "/"},
-		Trust:     `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"` + *in.AWSServiceName + `"},"Action":"sts:AssumeRole"}]}`,
-		Service:   *in.AWSServiceName, Description: val(in.Description), MaxSession: 3600,
-	}
-	for _, p := range awspolicy.All() {
-		if p.Name == policy {
-			row.Attached = []string{p.ARN()}
-		}
-	}
-	state.Roles.Put(tx, row)
 	return &api.CreateServiceLinkedRoleOutput{Role: ptr(wireRole(row))}, nil
 }
 

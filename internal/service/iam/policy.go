@@ -12,6 +12,7 @@ import (
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/base/awspolicy"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -174,7 +175,7 @@ func (s *Service) CreatePolicy(tx *state.Tx, c authz.Caller, in *api.CreatePolic
 	}
 	p := &state.ManagedPolicy{
 		Meta: state.Meta{Key: key, Tags: tags, Created: tx.Now()},
-		Name: *in.PolicyName, UniqueID: uniqueID(tx, "ANPA"), Path: pathOf(in.Path), Description: val(in.Description),
+		Name: *in.PolicyName, UniqueID: service.UniqueID(tx, "ANPA"), Path: pathOf(in.Path), Description: val(in.Description),
 		Updated: tx.Now(), Default: 1, Last: 1, Versions: []state.PolicyVersion{{Number: 1, Document: *in.PolicyDocument, Created: tx.Now()}},
 	}
 	state.ManagedPolicies.Put(tx, p)

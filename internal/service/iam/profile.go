@@ -5,6 +5,7 @@ import (
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/iam"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -53,7 +54,7 @@ func (s *Service) CreateInstanceProfile(tx *state.Tx, c authz.Caller, in *api.Cr
 	}
 	p := &state.InstanceProfile{
 		Meta: state.Meta{Key: state.NameKey(c.Account, *in.InstanceProfileName), Tags: tags, Created: tx.Now()},
-		Name: *in.InstanceProfileName, UniqueID: uniqueID(tx, "AIPA"), Path: pathOf(in.Path),
+		Name: *in.InstanceProfileName, UniqueID: service.UniqueID(tx, "AIPA"), Path: pathOf(in.Path),
 	}
 	state.InstanceProfiles.Put(tx, p)
 	return &api.CreateInstanceProfileOutput{InstanceProfile: ptr(wireProfile(tx, p))}, nil

@@ -4,6 +4,7 @@ import (
 	api "github.com/localvpc/localvpc/internal/aws/wire/iam"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -66,7 +67,7 @@ func (s *Service) CreateRole(tx *state.Tx, c authz.Caller, in *api.CreateRoleInp
 	}
 	row := &state.Role{
 		Meta:      state.Meta{Key: state.NameKey(c.Account, *in.RoleName), Tags: tags, Created: tx.Now()},
-		Principal: state.Principal{Name: *in.RoleName, UniqueID: uniqueID(tx, "AROA"), Path: pathOf(in.Path), Boundary: val(in.PermissionsBoundary)},
+		Principal: state.Principal{Name: *in.RoleName, UniqueID: service.UniqueID(tx, "AROA"), Path: pathOf(in.Path), Boundary: val(in.PermissionsBoundary)},
 		Trust:     *in.AssumeRolePolicyDocument, Description: val(in.Description), MaxSession: 3600,
 	}
 	if in.MaxSessionDuration != nil {

@@ -6,6 +6,7 @@ import (
 	api "github.com/localvpc/localvpc/internal/aws/wire/iam"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/decide/authz"
+	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -62,7 +63,7 @@ func (s *Service) CreateUser(tx *state.Tx, c authz.Caller, in *api.CreateUserInp
 	}
 	u := &state.User{
 		Meta:      state.Meta{Key: state.NameKey(c.Account, *in.UserName), Tags: tags, Created: tx.Now()},
-		Principal: state.Principal{Name: *in.UserName, UniqueID: uniqueID(tx, "AIDA"), Path: pathOf(in.Path), Boundary: val(in.PermissionsBoundary)},
+		Principal: state.Principal{Name: *in.UserName, UniqueID: service.UniqueID(tx, "AIDA"), Path: pathOf(in.Path), Boundary: val(in.PermissionsBoundary)},
 	}
 	state.Users.Put(tx, u)
 	return &api.CreateUserOutput{User: ptr(wireUser(u))}, nil
