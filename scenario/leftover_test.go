@@ -33,7 +33,7 @@ func TestNothingIsLeft(t *testing.T) {
 		{"standard input that ends", []string{"--ephemeral", "--until-stdin-ends"}, func(l *lodger) { l.stdin.Close() }},
 	} {
 		t.Run(way.name, func(t *testing.T) {
-			eachUser(t, func(t *testing.T, w *world) {
+			inTurn(t, func(t *testing.T, w *world) {
 				l := lodge(t, w, way.flags)
 				_, subnet := w.vpc(w.ec2, "10.0.0.0/16", "10.0.0.0/24")
 				w.launch(w.ec2, "web", subnet, nil, "")
@@ -221,7 +221,7 @@ func controlGroups(t *testing.T, pids []int) []string {
 
 // TestDemo: the session that the README shows, and its exit code.
 func TestDemo(t *testing.T) {
-	eachUser(t, func(t *testing.T, w *world) {
+	inTurn(t, func(t *testing.T, w *world) {
 		w.t = t
 		out, code := w.cli("demo")
 		if code != 0 || strings.Count(out, "Hello, Angela!\n") != 2 || !strings.HasSuffix(out, "Everything was as expected.\n") {
@@ -238,7 +238,7 @@ func TestDemo(t *testing.T) {
 // TestDemoSessions: the scenarios that have a session of their own, each with
 // what was to be seen in it.
 func TestDemoSessions(t *testing.T) {
-	eachUser(t, func(t *testing.T, w *world) {
+	inTurn(t, func(t *testing.T, w *world) {
 		w.t = t
 		for name, has := range map[string][]string{
 			"S2": {"Here is web1.\n", "Here is web2.\n", "back\n", "exit code 28, as expected"},

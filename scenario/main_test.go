@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -14,8 +15,10 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +42,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	lastPort.Store(rand.Uint32N(12000))
 	dir, err := os.MkdirTemp("", "localvpc-scenario-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -54,6 +58,10 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "building localvpc:", err)
 		return 1
 	}
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		f.Value.Set(strconv.Itoa(max(4, runtime.GOMAXPROCS(0)))) // Terraform's provider waits by the clock
+	}
 	return m.Run()
 }
 
@@ -65,8 +73,17 @@ func needPackets(t *testing.T) {
 	}
 }
 
-// eachUser runs fn as who runs the tests and, if that is root, as an ordinary user.
+// eachUser runs fn as who runs the tests and, if that is root, as an ordinary user
+// at the same time: most of what they do is waiting, for packets that must not come.
 func eachUser(t *testing.T, fn func(t *testing.T, w *world)) {
+	inTurn(t, func(t *testing.T, w *world) {
+		t.Parallel()
+		fn(t, w)
+	})
+}
+
+// inTurn is eachUser where one after the other is meant.
+func inTurn(t *testing.T, fn func(t *testing.T, w *world)) {
 	needPackets(t)
 	if os.Getuid() != 0 {
 		t.Run("user", func(t *testing.T) { fn(t, &world{uid: os.Getuid()}) })
@@ -128,12 +145,15 @@ func (w *world) up(t *testing.T, args ...string) *world {
 	return w
 }
 
+// lastPort is the last one that was tried, from 20000.
+var lastPort atomic.Uint32
+
 // free is an address that nobody has: of a port that the kernel gives to no
 // connection, so that it is still free when localvpc is started there again.
 func free(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
+		addr := fmt.Sprintf("127.0.0.1:%d", 20000+lastPort.Add(1)%12000)
 		if l, err := net.Listen("tcp", addr); err == nil {
 			l.Close()
 			return addr

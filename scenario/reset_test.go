@@ -82,7 +82,7 @@ func (w *world) clutter(t *testing.T) {
 // TestReset: everything in every Region is as at a fresh start, and without
 // instances that is a matter of a moment.
 func TestReset(t *testing.T) {
-	eachUser(t, func(t *testing.T, w *world) {
+	inTurn(t, func(t *testing.T, w *world) {
 		dir := filepath.Join(t.TempDir(), "data")
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)

@@ -24,6 +24,7 @@ func pluginFolders() []string {
 // skipped where there is no Terraform with the AWS provider.
 func terraform(t *testing.T, from string) (w *world, dir string) {
 	t.Helper()
+	t.Parallel()
 	needPackets(t)
 	have(t, "terraform")
 	mirrors := pluginFolders()
