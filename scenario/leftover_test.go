@@ -243,6 +243,7 @@ func TestDemoSessions(t *testing.T) {
 		for name, has := range map[string][]string{
 			"S2": {"Here is web1.\n", "Here is web2.\n", "back\n", "exit code 28, as expected"},
 			"S5": {"Here is web.\n", "Here is other.\n", "exit code 28, as expected"},
+			"S7": {"Hello, Angela!\n", " --region eu-west-1\n", "pending-acceptance", "exit code 2, as expected", "exit code 28, as expected", "http://api.internal/say-hello?name=Angela\nHello, Angela!\n"},
 			"s6": {"Here is db.\n", "exit code 28, as expected", "SUBNET_ACL_RESTRICTION"},
 		} {
 			out, code := w.cli("demo", name)

@@ -19,14 +19,15 @@ import (
 
 func (e *env) demoCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "demo [S2|S5|S6]", Short: "Play a session: two instances, a group rule, its revocation; or another one by name",
-		Example: "  localvpc demo\n  localvpc demo S2", Args: cobra.MaximumNArgs(1), ValidArgs: []string{"S2", "S5", "S6"},
+		Use: "demo [S2|S5|S6|S7]", Short: "Play a session: two instances, a group rule, its revocation; or another one by name",
+		Example: "  localvpc demo\n  localvpc demo S2", Args: cobra.MaximumNArgs(1), ValidArgs: []string{"S2", "S5", "S6", "S7"},
 		Long: `Play a session on an ephemeral localvpc of its own, each step printed as the AWS
 CLI command that it stands for. The exit code says whether everything was as expected.
 
   S2  addresses that move, and the firewall in front of them
   S5  one instance with two interfaces, two Elastic IPs and two firewalls
-  S6  a bank: a public and a private subnet, network ACLs, a database nobody reaches`,
+  S6  a bank: a public and a private subnet, network ACLs, a database nobody reaches
+  S7  a service in one Region, its client in another: peering, and a private zone`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			play := (*story).play
 			if len(args) > 0 {
@@ -41,7 +42,7 @@ CLI command that it stands for. The exit code says whether everything was as exp
 }
 
 // sessions are those that have a name.
-var sessions = map[string]func(*story) error{"S2": (*story).addresses, "S5": (*story).interfaces, "S6": (*story).bank}
+var sessions = map[string]func(*story) error{"S2": (*story).addresses, "S5": (*story).interfaces, "S6": (*story).bank, "S7": (*story).regions}
 
 // demo starts a localvpc of its own and plays the session against it.
 func (e *env) demo(ctx context.Context, play func(*story) error) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 
 	"github.com/localvpc/localvpc/internal/front/execstream"
@@ -19,7 +20,8 @@ type story struct {
 	ids    map[string]string
 	step   int
 	failed int
-	err    error // that has ended it, where steps are not asked one by one
+	away   string // the Region that steps are in, where it is not that of the story
+	err    error  // that has ended it, where steps are not asked one by one
 }
 
 func (s *story) say(text string) {
@@ -36,7 +38,7 @@ func (s *story) result(text string) { fmt.Fprintf(s.e.out, "%s\n\n", text) }
 
 // make runs one creating call, prints its command and keeps the id.
 func (s *story) make(name, command string, do func() (string, error)) error {
-	s.show(s.fill(command))
+	s.show(s.fill(command) + s.elsewhere())
 	id, err := do()
 	if err != nil {
 		return fmt.Errorf("step %d: %w", s.step, err)
@@ -50,6 +52,14 @@ func (s *story) make(name, command string, do func() (string, error)) error {
 	return nil
 }
 
+// elsewhere is the option of commands that are meant for another Region.
+func (s *story) elsewhere() string {
+	if s.away == "" {
+		return ""
+	}
+	return " --region " + s.away
+}
+
 // fill replaces {name} by the id that was made under that name.
 func (s *story) fill(command string) string {
 	for name, id := range s.ids {
@@ -61,7 +71,7 @@ func (s *story) fill(command string) string {
 // expect runs a command in an instance and compares its exit code and output.
 func (s *story) expect(instance, command string, code int, output string) error {
 	command = s.fill(command)
-	s.show(fmt.Sprintf("localvpc exec %s -- %s", instance, command))
+	s.show(fmt.Sprintf("localvpc exec%s %s -- %s", s.elsewhere(), instance, command))
 	got, text, err := s.run(instance, strings.Fields(command))
 	if err != nil {
 		return fmt.Errorf("step %d: %w", s.step, err)
@@ -120,7 +130,11 @@ func (s *story) run(instance string, args []string) (int, string, error) {
 
 // explain prints the explanation and compares its verdict.
 func (s *story) explain(source, destination, port string, reachable bool) error {
-	s.show(fmt.Sprintf("localvpc explain %s %s:%s", source, destination, port))
+	shown := destination
+	if _, err := netip.ParseAddr(s.ids[destination]); err == nil {
+		shown = s.ids[destination]
+	}
+	s.show(fmt.Sprintf("localvpc explain%s %s %s:%s", s.elsewhere(), source, shown, port))
 	err := s.e.explain(s.ctx, s.ids[source], s.ids[destination]+":"+port, "")
 	var exit Exit
 	if err != nil && !errors.As(err, &exit) {
