@@ -46,6 +46,11 @@ func TestPeering(t *testing.T) {
 			fabrictest.Gateway(tx, "igw-1", "vpc-1")
 			fabrictest.Routes(tx, "rtb-1", "vpc-1", 1, [][2]string{{"0.0.0.0/0", "igw-1"}}, "main")
 		}, because: "NO_ROUTE_TO_DESTINATION rtb-1 pcx-1 rtb-1/0.0.0.0/0"},
+		{name: "the route back leads out by the gateway", change: func(tx *state.Tx) {
+			fabrictest.Gateway(tx, "igw-x", "vpc-x")
+			fabrictest.PublicAddr(tx, "eni-x", "10.9.0.4", "198.18.1.9")
+			fabrictest.Routes(tx, "rtb-x", "vpc-x", 1, [][2]string{{"0.0.0.0/0", "igw-x"}}, "main")
+		}, because: "NO_ROUTE_TO_DESTINATION rtb-x pcx-1 rtb-x/0.0.0.0/0 back"},
 		{name: "no rule", change: func(tx *state.Tx) { state.SecurityGroupRules.Delete(tx, fabrictest.Key("sgr-x-in")) },
 			because: "SG_HAS_NO_RULES sg-x"},
 		{name: "not accepted", change: func(tx *state.Tx) { fabrictest.Peering(tx, "pcx-1", "vpc-1", "vpc-x", state.PeeringPending) },

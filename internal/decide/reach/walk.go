@@ -264,6 +264,9 @@ func (l *leg) leave() *leg {
 		}
 		if !public.IsValid() {
 			c := Cause{Code: IgwPublicEgress, Component: l.exit.Internet, Addrs: []netip.Addr{l.header.Src}}
+			if id := l.came[l.space]; came && id != "" {
+				c = Cause{Code: NoRoute, Component: l.exit.Table, Rule: l.exit.Rule, Peering: id}
+			}
 			if l.from.eni != nil {
 				c.Interface = l.from.eni.ID
 			}
