@@ -104,3 +104,11 @@ func (w *world) fails(in any, status int, code, text string) {
 		w.Errorf("%s: %v (%d)\nwant %s: %s (%d)", name, err, e.Status, code, text, status)
 	}
 }
+
+// write changes the state beside the actions.
+func (w *world) write(fn func(*state.Tx)) {
+	w.Helper()
+	if _, err := w.store.Write(context.Background(), func(tx *state.Tx) error { fn(tx); return nil }); err != nil {
+		w.Fatal(err)
+	}
+}

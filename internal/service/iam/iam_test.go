@@ -3,11 +3,13 @@ package iam
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/iam"
 	"github.com/localvpc/localvpc/internal/decide/session"
+	"github.com/localvpc/localvpc/internal/state"
 )
 
 const (
@@ -295,7 +297,18 @@ func TestAccount(t *testing.T) {
 	w.fails(&api.CreateServiceLinkedRoleInput{AWSServiceName: new("nothing.amazonaws.com")}, 400, "InvalidInput", "")
 	w.fails(&api.DeleteRoleInput{RoleName: r.RoleName}, 400, "UnmodifiableEntity", "only modifiable by AWS")
 	w.fails(&api.AttachRolePolicyInput{RoleName: r.RoleName, PolicyArn: new(readOnly)}, 400, "UnmodifiableEntity", "")
+	// A role that something needs stays.
+	balancer := state.Scope{Account: w.caller.Account, Region: "eu-west-1"}.Key("net/front/0123456789abcdef")
+	w.write(func(tx *state.Tx) {
+		state.LoadBalancers.Put(tx, &state.LoadBalancer{Meta: state.Meta{Key: balancer}, Name: "front", Hash: "0123456789abcdef"})
+	})
 	task := call[api.DeleteServiceLinkedRoleOutput](w, &api.DeleteServiceLinkedRoleInput{RoleName: r.RoleName}).DeletionTaskId
+	if s := call[api.GetServiceLinkedRoleDeletionStatusOutput](w, &api.GetServiceLinkedRoleDeletionStatusInput{DeletionTaskId: task}); *s.Status != "FAILED" ||
+		!slices.Equal(s.Reason.RoleUsageList[0].Resources, []string{"arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/front/0123456789abcdef"}) {
+		t.Errorf("%+v", s)
+	}
+	w.write(func(tx *state.Tx) { state.LoadBalancers.Delete(tx, balancer) })
+	task = call[api.DeleteServiceLinkedRoleOutput](w, &api.DeleteServiceLinkedRoleInput{RoleName: r.RoleName}).DeletionTaskId
 	if s := call[api.GetServiceLinkedRoleDeletionStatusOutput](w, &api.GetServiceLinkedRoleDeletionStatusInput{DeletionTaskId: task}).Status; *s != "SUCCEEDED" {
 		t.Error(*s)
 	}
