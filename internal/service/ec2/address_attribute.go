@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -29,8 +30,8 @@ func (s *Service) DescribeAddressesAttribute(r state.Reader, c authz.Caller, in 
 }
 
 // ModifyAddressAttribute sets the domain name that the reverse lookup of an
-// Elastic IP answers. (AWS asks besides that the name leads to the address;
-// there are no public names yet that could.)
+// Elastic IP answers. The name has to lead to the address already (EC2 User Guide,
+// "Create a reverse DNS record for email on Amazon EC2").
 func (s *Service) ModifyAddressAttribute(tx *state.Tx, c authz.Caller, in *api.ModifyAddressAttributeInput) (*api.ModifyAddressAttributeOutput, error) {
 	if in.DomainName == nil {
 		return nil, awserr.MissingParameter("DomainName")
@@ -38,9 +39,17 @@ func (s *Service) ModifyAddressAttribute(tx *state.Tx, c authz.Caller, in *api.M
 	if !pointable(*in.DomainName) {
 		return nil, awserr.InvalidParameterValue("domainName", *in.DomainName, "The domain name is not valid.")
 	}
-	a, err := setPointer(tx, c, val(in.AllocationId), strings.TrimSuffix(strings.ToLower(*in.DomainName), ".")+".")
+	name := strings.TrimSuffix(strings.ToLower(*in.DomainName), ".") + "."
+	old, err := addressKind.find(tx, c, val(in.AllocationId))
 	if err != nil {
 		return nil, err
+	}
+	a, err := setPointer(tx, old, name)
+	if err != nil {
+		return nil, err
+	}
+	if !leadsTo(tx, name, a.PublicIP) {
+		return nil, noForward(name, a.PublicIP)
 	}
 	return &api.ModifyAddressAttributeOutput{Address: ptr(apiAddressAttribute(a))}, nil
 }
@@ -48,18 +57,42 @@ func (s *Service) ModifyAddressAttribute(tx *state.Tx, c authz.Caller, in *api.M
 // ResetAddressAttribute takes the domain name back: the reverse lookup answers
 // the name that Amazon gives the address.
 func (s *Service) ResetAddressAttribute(tx *state.Tx, c authz.Caller, in *api.ResetAddressAttributeInput) (*api.ResetAddressAttributeOutput, error) {
-	a, err := setPointer(tx, c, val(in.AllocationId), "")
+	old, err := addressKind.find(tx, c, val(in.AllocationId))
+	if err != nil {
+		return nil, err
+	}
+	a, err := setPointer(tx, old, "")
 	if err != nil {
 		return nil, err
 	}
 	return &api.ResetAddressAttributeOutput{Address: ptr(apiAddressAttribute(a))}, nil
 }
 
-func setPointer(tx *state.Tx, c authz.Caller, id, name string) (*state.Address, error) {
-	old, err := addressKind.find(tx, c, id)
+// leadsTo says whether the name has an A record of the address, as the internet sees
+// it: whatever chance or the asker's place may bring.
+func leadsTo(r state.Reader, name string, addr netip.Addr) bool {
+	n, err := dnsview.ParseName(name)
 	if err != nil {
-		return nil, err
+		return false
 	}
+	const draws = 16
+	for draw := range uint64(draws) {
+		for _, record := range dnsview.Internet(r).Answer(dnsview.Question{Name: n, Type: dnsview.TypeA, Recurse: true, Draw: draw}).Answer {
+			if record.Type == dnsview.TypeA && record.Data == string(addr.AsSlice()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// noForward is the refusal of a name that leads elsewhere. AWS's own text was not
+// found anywhere.
+func noForward(name string, addr netip.Addr) error {
+	return awserr.InvalidParameterValue("domainName", name, "The domain name must have a forward DNS record (A) that points to "+addr.String()+".")
+}
+
+func setPointer(tx *state.Tx, old *state.Address, name string) (*state.Address, error) {
 	if old.Managed != "" {
 		return nil, notPermitted()
 	}

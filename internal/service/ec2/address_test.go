@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/decide/dnsview"
 	"github.com/localvpc/localvpc/internal/decide/publicip"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -192,7 +193,8 @@ func TestAddressRefuses(t *testing.T) {
 	free, freeIP := l.allocate()
 	foreign, foreignIP := l.as("210987654321", "us-east-1").allocate()
 	kept, _ := l.allocate()
-	pointed, _ := l.allocate()
+	pointed, pointedIP := l.allocate()
+	l.forward("mail.example.com", pointedIP)
 	call[api.ModifyAddressAttributeOutput](l.world, "ModifyAddressAttribute", &api.ModifyAddressAttributeInput{AllocationId: &pointed, DomainName: ptr("mail.example.com")})
 	natEni := l.eni(l.subnetID)
 	l.write(func(tx *state.Tx) {
@@ -285,6 +287,25 @@ func TestAddressRefuses(t *testing.T) {
 	}
 }
 
+// forward makes a public zone in which a name has an address.
+func (w *world) forward(name, addr string) {
+	w.Helper()
+	n, err := dnsview.ParseName(name)
+	if err != nil {
+		w.Fatal(err)
+	}
+	key := func(id string) state.Meta { return state.Meta{Key: state.Key{Account: "000000000000", ID: id}} }
+	zone := &state.HostedZone{Meta: key("ZFORWARD"), Name: n.Escaped(), Reversed: n.Reversed(), NameServers: dnsview.NameServerSet([4]int{1, 2, 3, 4})}
+	data, err := dnsview.ParseData("A", addr)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.write(func(tx *state.Tx) {
+		state.HostedZones.Put(tx, zone)
+		state.RecordSets.Put(tx, &state.RecordSet{Meta: key(state.RecordSetID(zone.ID, zone.Reversed, "A", "")), ZoneID: zone.ID, Name: zone.Name, Type: "A", TTL: 60, Values: []string{addr}, Rdata: [][]byte{data}})
+	})
+}
+
 func TestAddressAttribute(t *testing.T) {
 	w := newWorld(t)
 	id, ip := w.allocate()
@@ -302,6 +323,12 @@ func TestAddressAttribute(t *testing.T) {
 	if name := show(); name != "" {
 		t.Errorf("%s", name)
 	}
+	// The name has to lead to the address, and to no other.
+	modify := &api.ModifyAddressAttributeInput{AllocationId: &id, DomainName: ptr("Mail.example.com")}
+	w.fails("ModifyAddressAttribute", modify, "InvalidParameterValue", "mail.example.com")
+	w.forward("mail.example.com", "192.0.2.1")
+	w.fails("ModifyAddressAttribute", modify, "InvalidParameterValue", "points to "+ip)
+	w.forward("mail.example.com", ip)
 	set := call[api.ModifyAddressAttributeOutput](w, "ModifyAddressAttribute", &api.ModifyAddressAttributeInput{AllocationId: &id, DomainName: ptr("Mail.example.com")})
 	if name := show(); name != "mail.example.com." || *set.Address.PtrRecord != name {
 		t.Errorf("%s", name)

@@ -153,6 +153,7 @@ func (r *rehearsed) edge() {
 	address := act[api.AllocateAddressOutput](r, "AllocateAddress", &api.AllocateAddressInput{})
 	eni := r.eni(r.subnetID)
 	association := act[api.AssociateAddressOutput](r, "AssociateAddress", &api.AssociateAddressInput{AllocationId: address.AllocationId, NetworkInterfaceId: &eni}).AssociationId
+	r.forward("mail.example.com", *address.PublicIp)
 	act[api.ModifyAddressAttributeOutput](r, "ModifyAddressAttribute", &api.ModifyAddressAttributeInput{AllocationId: address.AllocationId, DomainName: ptr("mail.example.com")})
 	act[api.ResetAddressAttributeOutput](r, "ResetAddressAttribute", &api.ResetAddressAttributeInput{AllocationId: address.AllocationId, Attribute: ptr("domain-name")})
 	act[api.DisassociateAddressOutput](r, "DisassociateAddress", &api.DisassociateAddressInput{AssociationId: association})
