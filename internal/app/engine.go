@@ -121,6 +121,7 @@ func engineMain() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	boundGarbage()
 	e, err := build(set, inside, newLog(set))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "localvpc:", err)
