@@ -48,6 +48,9 @@ func Affected(r state.Reader, c state.Change) []Unit {
 		a.netInterface(c.Key, before, after)
 	case state.Instances.Name():
 		before, after := sides[state.Instance](c)
+		if (before != nil && before.State == state.Running) != (after != nil && after.State == state.Running) {
+			a.targets(c.Key.Scope(), c.Key.ID)
+		}
 		if (before != nil && Active(before.State)) != (after != nil && Active(after.State)) {
 			a.ports(state.ByInstance, c.Key)
 			for n := range state.NetworkInterfaces.By(r, state.ByInstance, c.Key.ID) {
@@ -78,7 +81,22 @@ func Affected(r state.Reader, c state.Change) []Unit {
 	case state.VpcPeerings.Name():
 		before, after := sides[state.VpcPeering](c)
 		a.peering(c.Key, before, after)
+	case state.LoadBalancers.Name():
+		before, after := sides[state.LoadBalancer](c)
+		a.loadBalancer(before, after)
+	case state.Listeners.Name():
+		a.add(KindListener, c.Key)
+	case state.TargetGroups.Name():
+		a.targetGroup(c.Key)
+	case state.Targets.Name():
+		before, after := sides[state.Target](c)
+		for _, side := range []*state.Target{before, after} {
+			if side != nil {
+				a.targetGroup(c.Key.Scope().Key(side.GroupID))
+			}
+		}
 	}
+	a.balancers()
 	return Canonical(a.units)
 }
 
@@ -134,6 +152,9 @@ func (a *affected) vpc(k state.Key, before, after *state.Vpc) {
 	for acl := range state.NetworkAcls.By(a.r, state.ByVpc, k.ID) {
 		a.add(KindAcl, acl.Key)
 	}
+	for b := range state.LoadBalancers.By(a.r, state.ByVpc, k.ID) {
+		a.balancer(b)
+	}
 	for g := range state.SecurityGroups.By(a.r, state.ByVpc, k.ID) {
 		a.add(KindGroup, g.Key)
 	}
@@ -143,8 +164,14 @@ func (a *affected) vpc(k state.Key, before, after *state.Vpc) {
 func (a *affected) subnet(k state.Key, before, after *state.Subnet) {
 	a.add(KindSubnet, k)
 	for _, side := range []*state.Subnet{before, after} {
-		if side != nil && (before == nil || after == nil || before.AvailabilityZone != after.AvailabilityZone) {
+		if side == nil {
+			continue
+		}
+		if before == nil || after == nil || before.AvailabilityZone != after.AvailabilityZone {
 			a.add(KindVPC, k.Scope().Key(side.VpcID)) // it filters if this one does, and is broken if its zone is
+		}
+		for b := range state.LoadBalancers.By(a.r, state.ByVpc, side.VpcID) {
+			a.balancer(b) // the zones of targets
 		}
 	}
 	if before != nil && after != nil && before.Cidr == after.Cidr && before.Number == after.Number && before.AvailabilityZone == after.AvailabilityZone {
@@ -220,6 +247,11 @@ func (a *affected) netInterface(k state.Key, before, after *state.NetworkInterfa
 		}
 	}
 	was, is := plugOf(before), plugOf(after)
+	for _, p := range []plug{was, is} {
+		if p.instance != "" {
+			a.targets(k.Scope(), p.instance) // its address and zone may be the instance's as a target
+		}
+	}
 	if was == is {
 		return
 	}

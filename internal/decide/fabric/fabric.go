@@ -29,9 +29,11 @@ const (
 	KindGateway    Kind = "gateway" // an internet gateway that is attached
 	KindHost       Kind = "host"    // a machine of the simulated internet
 	KindPeering    Kind = "peering" // a VPC peering connection that is active
+	KindBalancer   Kind = "load-balancer"
+	KindListener   Kind = "listener" // of a load balancer, with its targets
 )
 
-var kindOrder = []Kind{KindVPC, KindSubnet, KindRouteTable, KindAcl, KindGroup, KindPort, KindGateway, KindHost, KindPeering}
+var kindOrder = []Kind{KindVPC, KindSubnet, KindRouteTable, KindAcl, KindGroup, KindPort, KindGateway, KindHost, KindPeering, KindBalancer, KindListener}
 
 // Unit names one thing that can be derived alone. The key is that of its
 // resource: a port's is its network interface's.
@@ -76,6 +78,12 @@ func Units(r state.Reader) []Unit {
 	}
 	for p := range state.VpcPeerings.All(r) {
 		us = append(us, Unit{KindPeering, p.Key})
+	}
+	for b := range state.LoadBalancers.All(r) {
+		us = append(us, Unit{KindBalancer, b.Key})
+	}
+	for l := range state.Listeners.All(r) {
+		us = append(us, Unit{KindListener, l.Key})
 	}
 	return us
 }

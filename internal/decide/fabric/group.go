@@ -13,6 +13,7 @@ type Group struct {
 	Key     state.Key
 	VPC     string
 	Name    string
+	Guards  bool // it is a balancer's
 	Ingress []Rule
 	Egress  []Rule
 }
@@ -66,7 +67,7 @@ func LoadGroup(r state.Reader, k state.Key) (Group, bool) {
 	if !ok || !hasVPC(r, k.Scope(), g.VpcID) {
 		return Group{}, false
 	}
-	out := Group{Key: k, VPC: g.VpcID, Name: g.Name}
+	out := Group{Key: k, VPC: g.VpcID, Name: g.Name, Guards: guards(r, k)}
 	for row := range state.SecurityGroupRules.By(r, state.ByGroup, k.ID) {
 		if row.Scope() != k.Scope() {
 			continue
@@ -101,6 +102,7 @@ func NewRules(r state.Reader, g *state.SecurityGroup, row *state.SecurityGroupRu
 	switch {
 	case row.Peer.GroupID != "":
 		m.Group = row.Peer.GroupID
+		m.Through = !row.Egress && guards(r, g.Scope().Key(m.Group))
 		if m.Group == g.ID {
 			break
 		}

@@ -102,6 +102,7 @@ type Match struct {
 	Cidr     netip.Prefix
 	Group    string // members of this group; then Cidr is not valid
 	Peering  string // of a group in another VPC: what joins the two
+	Through  bool   // the group is a balancer's: also what comes through that
 	Void     Void
 }
 

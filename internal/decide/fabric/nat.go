@@ -55,7 +55,7 @@ func natCarries(g *state.NatGateway) bool { return g.State == "available" }
 // Checked says whether an interface drops what is neither from nor for one of
 // its own addresses.
 func Checked(n *state.NetworkInterface) bool {
-	return n.InterfaceType != NatInterface && n.SourceDestCheck
+	return n.InterfaceType == BalancerInterface || n.InterfaceType != NatInterface && n.SourceDestCheck
 }
 
 // NatSource is the address that a NAT gateway gives a packet: connections are

@@ -11,7 +11,7 @@ import (
 )
 
 // Port is a network interface through which packets pass: attached to an
-// instance that is pending or running, or a NAT gateway's.
+// instance that is pending or running, a NAT gateway's, or a balancer's node.
 type Port struct {
 	Key             state.Key
 	VPC             string
@@ -19,8 +19,10 @@ type Port struct {
 	Number          uint32 // of the subnet
 	Cidr            netip.Prefix
 	Gateway         netip.Addr
-	Instance        string // the namespace it leads into: of an instance, or of a NAT gateway
+	Instance        string // the namespace it leads into: of an instance, a NAT gateway or a balancer
 	Nat             bool   // it is a NAT gateway's
+	Balancer        string // the load balancer that it is a node of
+	Guarded         bool   // … which has groups; otherwise none are asked
 	Index           int    // device index
 	Inside          string // its name in the instance: eth0
 	Link            string // its name in the router
@@ -86,6 +88,8 @@ func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 	}
 	if nat, ok := natOf(r, row); ok {
 		p.Instance, p.Nat, p.IdleTimeout = nat.ID, true, NatIdleTimeout(r)
+	} else if b, at, ok := NodeOf(r, row); ok && row.InterfaceType == BalancerInterface {
+		p.Instance, p.Index, p.Balancer, p.Guarded, p.Several = BalancerSpace(b), at, b.ID, b.Guarded, true
 	} else {
 		p.Instance, p.Index = row.Attachment.InstanceID, int(row.Attachment.DeviceIndex)
 	}
@@ -105,13 +109,7 @@ func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 			p.Prefixes = append(p.Prefixes, d)
 		}
 	}
-	for _, id := range row.Groups {
-		if g, ok := state.SecurityGroups.Get(r, scope.Key(id)); ok && g.VpcID == row.VpcID {
-			p.Groups = append(p.Groups, id)
-		}
-	}
-	slices.Sort(p.Groups)
-	p.Groups = slices.Compact(p.Groups)
+	p.Groups = existing(r, scope, row.VpcID, row.Groups)
 	p.References = references(r, scope.Key(row.VpcID), p.Groups)
 	for other := range state.NetworkInterfaces.By(r, state.ByInstance, p.Instance) {
 		if other.ID != k.ID && other.Scope() == scope && carries(r, other) {
@@ -124,7 +122,7 @@ func LoadPort(r state.Reader, k state.Key) (Port, bool) {
 // mayCarry says whether an interface is a unit: packets pass it if the instance
 // or gateway that has it is on.
 func mayCarry(n *state.NetworkInterface) bool {
-	return n.Attachment != nil || n.InterfaceType == NatInterface
+	return n.Attachment != nil || n.InterfaceType == NatInterface || n.InterfaceType == BalancerInterface
 }
 
 // carries says whether packets pass an interface: it is attached to an instance
@@ -133,6 +131,9 @@ func carries(r state.Reader, n *state.NetworkInterface) bool {
 	if n.InterfaceType == NatInterface {
 		_, ok := natOf(r, n)
 		return ok
+	}
+	if n.InterfaceType == BalancerInterface {
+		return nodeCarries(r, n)
 	}
 	if n.Attachment == nil || len(n.Addresses) == 0 || n.Attachment.Status == "detaching" || n.Attachment.Status == "detached" {
 		return false

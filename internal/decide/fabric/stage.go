@@ -30,6 +30,15 @@ const (
 	// sending and of the receiving interface.
 	GroupOut
 	GroupIn
+	// Balance: a load balancer's listener has a target for the packet, which is not
+	// who sent it.
+	Balance
+	// The same as above between a balancer's node and its target, in the second
+	// half of a packet's way (NLB User Guide, "Security groups").
+	NodeAclOut
+	NodeAclIn
+	NodeGroupOut
+	NodeGroupIn
 	// Leave: what leaves a VPC by its internet gateway has a public address
 	// (VPC User Guide, "Internet gateways").
 	Leave
@@ -59,6 +68,16 @@ func (s Stage) String() string {
 		return "group out"
 	case GroupIn:
 		return "group in"
+	case Balance:
+		return "balance"
+	case NodeAclOut:
+		return "acl out of the node"
+	case NodeAclIn:
+		return "acl in behind the node"
+	case NodeGroupOut:
+		return "group out of the node"
+	case NodeGroupIn:
+		return "group in behind the node"
 	case Leave:
 		return "leave"
 	}
@@ -68,11 +87,28 @@ func (s Stage) String() string {
 // path is the one order of the stages. The verdict does not depend on it, for
 // all stages have to let a packet pass; which of several refusals comes first
 // does, and both readers build on it.
-var path = [...]Stage{Sending, Source, Destination, AclOut, AclIn, Tracked, GroupOut, GroupIn, Leave, Taking}
+var path = [...]Stage{Sending, Source, Destination, AclOut, AclIn, Tracked, GroupOut, GroupIn, Balance, NodeAclOut, NodeAclIn, NodeGroupOut, NodeGroupIn, Leave, Taking}
 
 // Before says whether a stage is asked before another one.
 func (s Stage) Before(other Stage) bool {
 	return slices.Index(path[:], s) < slices.Index(path[:], other)
+}
+
+// Behind is a stage as it is asked between a balancer's node and its target.
+func (s Stage) Behind() Stage {
+	switch s {
+	case AclOut:
+		return NodeAclOut
+	case AclIn:
+		return NodeAclIn
+	case GroupOut:
+		return NodeGroupOut
+	case GroupIn, Tracked:
+		return NodeGroupIn
+	case Destination:
+		return Balance
+	}
+	return s
 }
 
 // Path gives the stages in their order.

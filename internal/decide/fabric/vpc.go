@@ -27,6 +27,7 @@ type VPC struct {
 	Forwards bool // any of its interfaces passes packets on that are not its own
 	Faulty   bool // something in it is broken on purpose
 	Peered   bool // packets pass a peering connection of it
+	Balances bool // it has a network load balancer
 }
 
 // Service is something that the VPC itself answers. No group and no ACL is
@@ -65,6 +66,7 @@ func LoadVPC(r state.Reader, k state.Key) (VPC, bool) {
 			v.Specific = v.Specific || route.Target != Local && v.Within(route.Destination)
 		}
 	}
+	v.Balances = balances(r, k.Scope(), k.ID)
 	for n := range state.NetworkInterfaces.By(r, state.ByUnchecked, k.ID) {
 		if n.Scope() == k.Scope() {
 			v.Forwards = true

@@ -145,7 +145,7 @@ func (o Set) check() error {
 		return fmt.Errorf("type %s has no intervals", t)
 	}
 	switch o.Data {
-	case "", TypeVerdict, TypeIPv4, TypeIPv6, TypeMark:
+	case "", TypeVerdict, TypeIPv4, TypeIPv6, TypeMark, TypeEndpoint:
 	default:
 		return fmt.Errorf("unknown data type %q", o.Data)
 	}
@@ -184,7 +184,15 @@ func (o Set) CheckElement(e Element) error {
 func (v Value) CheckType(t DataType) error {
 	limit := uint32(0)
 	switch t {
+	case TypeEndpoint:
+		if v.Num || v.Name != "" || !v.From.Is4() || v.From != v.To || v.Lo != v.Hi || v.Hi == 0 || v.Hi > 65535 {
+			return fmt.Errorf("%s is not of type %s", v, t)
+		}
+		return nil
 	case TypeIPv4, TypeIPv6:
+		if v.Hi != 0 {
+			return fmt.Errorf("%s is not of type %s", v, t)
+		}
 		fits := func(a netip.Addr) bool {
 			return a.IsValid() && a.Is4() == (t == TypeIPv4) && !a.Is4In6() && a.Zone() == ""
 		}
@@ -222,6 +230,9 @@ func (o Chain) checkRules() error {
 		}
 		if r.VMap != nil && r.Verdict != nil {
 			return fmt.Errorf("rule %s: two verdicts", r)
+		}
+		if n := r.NAT; n != nil && (n.Hash != nil) != (n.Slots > 0) {
+			return fmt.Errorf("rule %s: a hash has a number of slots", r)
 		}
 		for _, m := range r.Match {
 			if len(m.Fields) == 0 || (m.Set == "") != (len(m.Values) > 0) || m.Set == "" && len(m.Fields) > 1 {

@@ -46,10 +46,13 @@ const (
 	TypeService DataType = "inet_service"
 	TypeMark    DataType = "mark"
 	TypeVerdict DataType = "verdict"
+	// TypeEndpoint is an address and a port, as a map's value.
+	TypeEndpoint DataType = "ipv4_addr . inet_service"
 )
 
 // Value is one part of a key or of a comparison: a name, an address or a
-// number, or an interval of addresses or numbers. Exactly one form is set.
+// number, or an interval of addresses or numbers. Exactly one form is set, but for
+// a map's value that is an address and a port: then Lo and Hi are the port.
 type Value struct {
 	Name string
 	From netip.Addr // From..To inclusive; a single address has From == To
@@ -65,6 +68,11 @@ func IP(a netip.Addr) Value               { return Value{From: a, To: a} }
 func Num(n uint32) Value                  { return Value{Lo: n, Hi: n, Num: true} }
 func Span(lo, hi uint32) Value            { return Value{Lo: lo, Hi: hi, Num: true} }
 func Addresses(from, to netip.Addr) Value { return Value{From: from, To: to} }
+
+// At is an address and a port.
+func At(a netip.Addr, port uint16) Value {
+	return Value{From: a, To: a, Lo: uint32(port), Hi: uint32(port)}
+}
 
 // Net is all addresses of a prefix.
 func Net(p netip.Prefix) Value {
@@ -88,6 +96,8 @@ func (v Value) String() string {
 		return strconv.FormatUint(uint64(v.Lo), 10)
 	case v.Num:
 		return strconv.FormatUint(uint64(v.Lo), 10) + "-" + strconv.FormatUint(uint64(v.Hi), 10)
+	case v.From.IsValid() && v.From == v.To && v.Hi != 0:
+		return v.From.String() + " . " + strconv.FormatUint(uint64(v.Hi), 10)
 	case v.From.IsValid() && v.From == v.To:
 		return v.From.String()
 	case v.From.IsValid():
@@ -263,10 +273,14 @@ type Lookup struct {
 }
 
 // NAT translates: dnat or snat to the address that Map gives for Field, or to To
-// with a port of Lo to Hi; or masquerade when neither is set.
+// with a port of Lo to Hi; or masquerade when neither is set. With Hash, Map gives an
+// address and a port for a number below Slots that the fields' hash is.
 type NAT struct {
 	Code   string // "dnat", "snat", "masquerade"
 	Field  Field
+	Hash   []Field
+	Slots  uint32
+	Seed   uint32
 	Map    string
 	To     netip.Addr
 	Lo, Hi uint16
@@ -274,6 +288,8 @@ type NAT struct {
 
 func (n NAT) String() string {
 	switch {
+	case n.Hash != nil:
+		return fmt.Sprintf("%s ip to jhash %s mod %d seed %#x map @%s", n.Code, Lookup{Fields: n.Hash}.fields(), n.Slots, n.Seed, n.Map)
 	case n.Map != "":
 		return fmt.Sprintf("%s ip to %s map @%s", n.Code, n.Field, n.Map)
 	case n.To.IsValid() && n.Hi != 0:

@@ -6,7 +6,8 @@ import (
 
 // Cuts gives the connections that end with what operations take away: those of a
 // public address that stands for another private one or for none, and those of a
-// link's address. AWS forgets them too; in the kernel they would go on.
+// link's address, and those of a balancer's target that has none any more. AWS
+// forgets them too; in the kernel they would go on.
 func Cuts(ops []plan.Op) map[plan.Netns][]plan.Flows {
 	var cuts map[plan.Netns][]plan.Flows
 	for _, op := range ops {
@@ -19,6 +20,11 @@ func Cuts(ops []plan.Op) map[plan.Netns][]plan.Flows {
 		case e.Set == mapInside:
 			public := e.At[0].From
 			flows = []plan.Flows{{Dst: public}, {ReplyDst: public}}
+		case e.Set == setLive && op.Verb == plan.Remove && len(e.At) == 5:
+			if e.To == nil || e.To.Lo != flowsEnd {
+				continue
+			}
+			flows = []plan.Flows{{Dst: e.At[0].From, Protocol: uint8(e.At[1].Lo), Port: uint16(e.At[2].Lo), ReplySrc: e.At[3].From}}
 		case e.Set == setSource && op.Verb == plan.Remove && len(e.At) == 2:
 			own := e.At[1].From
 			flows = []plan.Flows{{Src: own}, {ReplySrc: own}}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/localvpc/localvpc/internal/decide/balance"
 	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/plan"
 )
@@ -27,6 +28,7 @@ type flow struct {
 	// What its first packet's addresses became; zero: nothing.
 	to, as netip.Addr
 	port   uint16 // beside as
+	at     uint16 // beside to; 0: as it was
 }
 
 // about is a flow by one of its packets, with the direction that an error about
@@ -109,6 +111,19 @@ func (w *walk) confirm() {
 // decideNAT is a translation's statement, which the first packet of a flow meets.
 func (w *walk) decideNAT(n plan.NAT) (done bool, err error) {
 	to := n.To
+	if n.Hash != nil {
+		slot := balance.Slot(w.p.Src, w.p.SPort, len(n.Hash) == 1)
+		s, ok := w.it.sets[n.Map]
+		if !ok {
+			return false, fmt.Errorf("there is no map %s", n.Map)
+		}
+		e, found, err := s.find([]plan.Value{plan.Num(uint32(slot))})
+		if err != nil || !found {
+			return false, err
+		}
+		w.flow.to, w.flow.at = e.To.From, uint16(e.To.Lo)
+		return true, nil
+	}
 	if n.Map != "" {
 		e, found, err := w.lookup(n.Map, []plan.Field{n.Field})
 		if err != nil || !found {
@@ -118,7 +133,7 @@ func (w *walk) decideNAT(n plan.NAT) (done bool, err error) {
 	}
 	switch n.Code {
 	case "dnat":
-		w.flow.to = to
+		w.flow.to, w.flow.at = to, n.Lo
 	case "snat":
 		w.flow.as, w.flow.port = to, w.source()
 		if n.Hi != 0 && (w.flow.port < n.Lo || w.flow.port > n.Hi) {
@@ -151,6 +166,9 @@ func (w *walk) translate(hook string) {
 	switch {
 	case hook == "prerouting" && !w.back && f.to.IsValid():
 		w.p.Dst = f.to
+		if ports && f.at != 0 {
+			w.p.DPort = f.at
+		}
 	case hook == "prerouting" && w.back && f.as.IsValid():
 		w.p.Dst = first.Src
 		if ports {
@@ -167,6 +185,9 @@ func (w *walk) translate(hook string) {
 		}
 	case hook == "postrouting" && w.back && f.to.IsValid():
 		w.p.Src = first.Dst
+		if ports && f.at != 0 {
+			w.p.SPort = first.DPort
+		}
 	}
 	if hook != "postrouting" || !final || w.p.About == nil {
 		return

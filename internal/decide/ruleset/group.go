@@ -22,6 +22,9 @@ func Group(g fabric.Group) []plan.Object {
 			objects = append(objects, plan.Set{Netns: ns, Name: memberSet(r.Group), Types: []plan.DataType{plan.TypeIPv4}})
 		}
 	}
+	if g.Guards {
+		objects = append(objects, plan.Set{Netns: ns, Name: behindOf(g.Key.ID), Types: []plan.DataType{plan.TypeIPv4}})
+	}
 	objects = append(objects, groupRules(ns, g.Key.ID, in, g.Ingress)...)
 	return append(objects, groupRules(ns, g.Key.ID, out, g.Egress)...)
 }
@@ -47,6 +50,10 @@ func groupRules(ns plan.Netns, id string, d direction, rules []fabric.Rule) []pl
 		case linear:
 			if ms, ok := d.asks(p.rule.Match); ok {
 				chain.Rules = append(chain.Rules, plan.Do(d.pass, p.rule.ID, ms...))
+				if p.rule.Through { // the balancer's group is meant whoever its client is
+					ms = append([]plan.Match{balanced(), plan.In(behindOf(p.rule.Group), plan.CTOrigDAddr)}, ms[1:]...)
+					chain.Rules = append(chain.Rules, plan.Do(d.pass, p.rule.ID, ms...))
+				}
 			}
 		}
 	}

@@ -171,6 +171,9 @@ func (it *Interp) Send(p Packet) (Trace, error) {
 		route, ok := it.route(w.p.Dst, w.mark)
 		if !ok || route.Type != plan.Unicast {
 			w.t.Refused, _ = stageOf("")
+			if w.flow != nil && w.flow.mark&through != 0 {
+				w.t.Refused = w.t.Refused.Behind()
+			}
 			return w.t, nil
 		}
 		hook, link = "forward", route.Link
@@ -217,11 +220,23 @@ type walk struct {
 	flow  *flow // nil: not tracked
 	back  bool  // in the direction of the flow's answers
 	state string
+	at    string // the hook
 	t     Trace
+}
+
+// stage is the one that a chain belongs to: behind the translation, of a balancer's
+// flow, the second of its kind.
+func (w *walk) stage(chain string) (fabric.Stage, bool) {
+	s, ok := stageOf(chain)
+	if w.at == "postrouting" {
+		s = s.Behind()
+	}
+	return s, ok
 }
 
 // hook runs the base chains of a hook, by priority.
 func (w *walk) hook(name string) error {
+	w.at = name
 	var bases []plan.Chain
 	for _, c := range w.it.chains {
 		if c.Hook != nil && c.Hook.Hook == name {
@@ -250,7 +265,7 @@ func (w *walk) hook(name string) error {
 			end = ending{code: c.Hook.Policy, where: c.Name}
 		}
 		if end.code == plan.Drop.Code {
-			stage, ok := stageOf(end.where)
+			stage, ok := w.stage(end.where)
 			if !ok {
 				return fmt.Errorf("no stage refuses packets in %q", end.where)
 			}
@@ -348,7 +363,7 @@ func (w *walk) chain(c plan.Chain, depth int) (ending, error) {
 
 // note keeps the cause of a rule or an element that matched.
 func (w *walk) note(where, cause string) {
-	if stage, ok := stageOf(where); ok && cause != "" {
+	if stage, ok := w.stage(where); ok && cause != "" {
 		w.t.Steps = append(w.t.Steps, Step{stage, cause})
 	}
 }
@@ -423,6 +438,11 @@ func (w *walk) read(f plan.Field) (v plan.Value, ok bool) {
 			return plan.Value{}, false
 		}
 		return plan.Num(w.flow.mark), true
+	case plan.CTOrigDAddr:
+		if w.flow == nil {
+			return plan.Value{}, false
+		}
+		return plan.IP(w.flow.there.Dst), true
 	case plan.CTDirection:
 		if w.back {
 			return plan.Str("reply"), w.flow != nil

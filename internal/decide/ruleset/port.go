@@ -50,6 +50,11 @@ func Policy(p fabric.Port) []plan.Object {
 	if p.Nat { // no groups are asked
 		into, from = in.pass, out.pass
 	}
+	if p.Balancer != "" {
+		var own plan.Chain
+		own, into, from = node(p)
+		objects = append(objects, own)
+	}
 	if !p.SourceDestCheck {
 		objects = append(objects, plan.Element{Netns: ns, Set: setNoCheck, At: []plan.Value{link}, Cause: p.Key.ID})
 	}
@@ -82,7 +87,7 @@ func Wiring(p fabric.Port) []plan.Object {
 	}}
 	for i, a := range p.Addrs {
 		prefix := host(a)
-		if i == 0 && !p.Nat { // a NAT gateway asks its router for everything
+		if i == 0 && !p.Nat && p.Balancer == "" { // gateways and balancers ask their router for everything
 			prefix = netip.PrefixFrom(a, p.Cidr.Bits())
 		}
 		objects = append(objects,
@@ -96,7 +101,7 @@ func Wiring(p fabric.Port) []plan.Object {
 		objects = append(objects, plan.Route{Netns: ns, Table: tableMain, Dst: d, Link: p.Link, Via: p.Addrs[0], Onlink: true, Cause: p.Key.ID})
 	}
 	objects = append(objects, plan.Neigh{Netns: inside, Link: p.Inside, IP: p.Gateway, MAC: p.RouterMAC})
-	if p.Index == 0 {
+	if p.Index == 0 && p.Balancer == "" {
 		objects = append(objects, plan.Route{
 			Netns: inside, Table: tableMain, Dst: everywhere, Link: p.Inside, Via: p.Gateway,
 			Onlink: p.Nat, // in a namespace of ours the rules that would find it come later
@@ -106,10 +111,10 @@ func Wiring(p fabric.Port) []plan.Object {
 		return objects
 	}
 	table := tableInside + p.Index
-	objects = append(objects,
-		plan.Route{Netns: inside, Table: table, Dst: p.Cidr, Link: p.Inside},
-		plan.Route{Netns: inside, Table: table, Dst: everywhere, Link: p.Inside, Via: p.Gateway},
-	)
+	if p.Balancer == "" {
+		objects = append(objects, plan.Route{Netns: inside, Table: table, Dst: p.Cidr, Link: p.Inside})
+	}
+	objects = append(objects, plan.Route{Netns: inside, Table: table, Dst: everywhere, Link: p.Inside, Via: p.Gateway, Onlink: p.Balancer != ""})
 	for i, a := range p.Addrs {
 		objects = append(objects, plan.IPRule{Netns: inside, Family: 4, Pref: prefInside + p.Index*perDevice + i, From: host(a), Table: table})
 	}

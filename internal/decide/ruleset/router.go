@@ -69,7 +69,12 @@ func Router(v fabric.VPC) []plan.Object {
 	if v.Peered {
 		objects = append(objects, plan.Set{Netns: ns, Name: mapPeer, Types: []plan.DataType{plan.TypeIfname}, Data: plan.TypeVerdict})
 	}
-	for _, c := range stages(v) {
+	chains := stages(v)
+	if v.Balances {
+		more, own := balancing(v)
+		objects, chains = append(objects, more...), append(chains, own...)
+	}
+	for _, c := range chains {
 		c.Netns = ns
 		objects = append(objects, c)
 	}
@@ -164,8 +169,14 @@ func spell(s fabric.Stage, v fabric.VPC) spelling {
 		if v.Peered {
 			dst.Rules = append(dst.Rules, plan.Do(plan.Goto(chainAllow), "", toPeer))
 		}
+		if v.Balances { // not routed yet: it is on its way to a balancer's node
+			dst.Rules = append(dst.Rules, plan.Rule{VMap: &plan.Lookup{Fields: []plan.Field{plan.DAddr}, Map: mapGuardIn}})
+		}
 		dst.Rules = append(dst.Rules, plan.Do(plan.Drop, ""))
 		allow := plan.Chain{Name: chainAllow}
+		if v.Balances {
+			allow.Rules = append(fronts(v, chainEnter), plan.Rule{Match: []plan.Match{balanced()}, CTMarkOr: accepted, Verdict: &plan.Accept})
+		}
 		if v.Forwards {
 			allow.Rules = append(allow.Rules, plan.Rule{Match: []plan.Match{plan.In(setNoCheck, plan.IIfName)}, CTMarkOr: onward, Verdict: &plan.Accept})
 		}
@@ -200,6 +211,10 @@ func source(v fabric.VPC) spelling {
 	if v.Faulty {
 		pre.Rules = append(pre.Rules, plan.Rule{VMap: &plan.Lookup{Fields: []plan.Field{plan.IIfName}, Map: mapSending}})
 	}
+	if v.Balances {
+		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainBack), "", balanced(), answers))
+		out.forward = []plan.Rule{plan.Do(plan.Accept, "", balanced())} // asked before and after routing
+	}
 	if v.Gateway { // one comparison, where the look-ups below find nothing for its packets
 		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainFromGateway), "", gateway))
 	}
@@ -230,15 +245,7 @@ func source(v fabric.VPC) spelling {
 			from.Rules = append(from.Rules, mark())
 		}
 		from.Rules = append(from.Rules, plan.Do(plan.Accept, ""))
-		inside := plan.Chain{
-			Name: chainInside, Hook: &plan.Hook{Type: "nat", Hook: "prerouting", Priority: -100, Policy: "accept"},
-			Rules: []plan.Rule{{Match: []plan.Match{gateway}, NAT: &plan.NAT{Code: "dnat", Field: plan.DAddr, Map: mapInside}}},
-		}
 		away := plan.Where(plan.OIfGroup, plan.Num(groupGateway))
-		outside := plan.Chain{
-			Name: chainOutside, Hook: &plan.Hook{Type: "nat", Hook: "postrouting", Priority: 100, Policy: "accept"},
-			Rules: []plan.Rule{{Match: []plan.Match{away}, NAT: &plan.NAT{Code: "snat", Field: plan.SAddr, Map: mapOutside}}},
-		}
 		public := plan.In(setPublic, plan.SAddr)
 		public.Not = true
 		leave := plan.Chain{
@@ -246,8 +253,9 @@ func source(v fabric.VPC) spelling {
 			// What connection tracking takes for invalid is not translated either.
 			Rules: []plan.Rule{{Match: []plan.Match{away, public}, Counter: true, Verdict: &plan.Drop}},
 		}
-		out.chains = append(out.chains, from, inside, outside, leave)
+		out.chains = append(out.chains, from, leave)
 	}
+	out.chains = append(out.chains, translation(v)...)
 	if v.Forwards {
 		pre.Rules = append(pre.Rules, mark(any))
 	}
@@ -259,11 +267,31 @@ func source(v fabric.VPC) spelling {
 	return out
 }
 
+// translation gives the chains that a flow's first packet passes: a balancer's target
+// for its node, private addresses for public ones, and back.
+func translation(v fabric.VPC) []plan.Chain {
+	inside := plan.Chain{Name: chainInside, Hook: &plan.Hook{Type: "nat", Hook: "prerouting", Priority: -100, Policy: "accept"}}
+	outside := plan.Chain{Name: chainOutside, Hook: &plan.Hook{Type: "nat", Hook: "postrouting", Priority: 100, Policy: "accept"}}
+	if v.Balances {
+		inside.Rules = append(inside.Rules, plan.Rule{Match: []plan.Match{balanced()}, VMap: &plan.Lookup{Fields: asked, Map: mapTo}})
+		outside.Rules = append(outside.Rules, plan.Rule{Match: []plan.Match{marked(hide)}, NAT: &plan.NAT{Code: "snat", Field: plan.CTOrigDAddr, Map: mapHide}})
+	}
+	if v.Gateway {
+		from, away := plan.Where(plan.IIfGroup, plan.Num(groupGateway)), plan.Where(plan.OIfGroup, plan.Num(groupGateway))
+		inside.Rules = append(inside.Rules, plan.Rule{Match: []plan.Match{from}, NAT: &plan.NAT{Code: "dnat", Field: plan.DAddr, Map: mapInside}})
+		outside.Rules = append(outside.Rules, plan.Rule{Match: []plan.Match{away}, NAT: &plan.NAT{Code: "snat", Field: plan.SAddr, Map: mapOutside}})
+	}
+	if len(inside.Rules) == 0 {
+		return nil
+	}
+	return []plan.Chain{inside, outside}
+}
+
 // tracking: a flow that was accepted goes on. One that an instance passes on was
 // accepted leg by leg.
 func tracking(v fabric.VPC) spelling {
 	marked := func(bit uint32, more ...plan.Match) plan.Rule {
-		return plan.Do(plan.Accept, "", append(more, plan.Match{Fields: []plan.Field{plan.CTMark}, Mask: bit, Values: []plan.Value{plan.Num(bit)}})...)
+		return plan.Do(plan.Accept, "", append(more, marked(bit))...)
 	}
 	first := plan.Where(plan.CTDirection, plan.Str("original"))
 	related := plan.Do(plan.Accept, "", plan.Where(plan.CTState, plan.Str("related")))

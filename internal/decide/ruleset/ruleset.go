@@ -44,6 +44,9 @@ func Objects(r state.Reader, u fabric.Unit) (policy, wiring []plan.Object) {
 			if p.Nat { // its namespace is ours to make
 				return append(append(Policy(p), Translator(p)...), Wiring(p)...), nil
 			}
+			if p.Balancer != "" {
+				return append(append(Policy(p), Checker(p)...), Wiring(p)...), nil
+			}
 			return Policy(p), Wiring(p)
 		}
 	case fabric.KindRouteTable:
@@ -54,6 +57,14 @@ func Objects(r state.Reader, u fabric.Unit) (policy, wiring []plan.Object) {
 	case fabric.KindGateway:
 		if g, ok := fabric.LoadGateway(r, u.Key); ok {
 			return Gateway(g), nil
+		}
+	case fabric.KindBalancer:
+		if b, ok := fabric.LoadBalancer(r, u.Key); ok {
+			return Balancer(b), nil
+		}
+	case fabric.KindListener:
+		if l, ok := fabric.LoadListener(r, u.Key); ok {
+			return Listener(l), nil
 		}
 	case fabric.KindHost:
 		if h, ok := fabric.LoadHost(r, u.Key); ok {
@@ -160,8 +171,10 @@ func stageOf(chain string) (fabric.Stage, bool) {
 		return fabric.Sending, true
 	case chain == mapTaking || chain == chainTaking:
 		return fabric.Taking, true
-	case chain == chainPre || chain == chainFromGateway || chain == chainFromPeer || prefix == "pcx":
+	case chain == chainPre || chain == chainFromGateway || chain == chainFromPeer || chain == chainBack || prefix == "pcx":
 		return fabric.Source, true
+	case chain == mapVoid || chain == chainEnter || chain == chainBehind || prefix == "n":
+		return fabric.Balance, true
 	case chain == "" || chain == chainInput || chain == chainForward:
 		return fabric.Destination, true
 	case chain == chainLeave:
@@ -172,9 +185,9 @@ func stageOf(chain string) (fabric.Stage, bool) {
 		return fabric.GroupOut, true
 	case chain == chainDst || chain == chainAllow:
 		return fabric.GroupIn, true
-	case !strings.HasSuffix(chain, d.suffix):
+	case !strings.HasSuffix(chain, d.suffix) || prefix == "":
 		return 0, false
-	case prefix == "acl" || prefix == "nacl":
+	case prefix == "acl" || prefix == "nacl" || prefix[0] == 'n': // of a subnet or of a node
 		return of, true
 	case prefix == "c" || prefix == "g":
 		return group, true

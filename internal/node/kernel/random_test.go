@@ -143,10 +143,10 @@ func (g gen) rules(r plan.Netns) {
 	var sets []plan.Set
 	for i := range g.num(6, "sets") {
 		types := setTypes[g.num(len(setTypes), "type")]
-		s := plan.Set{Netns: r, Types: types, Data: []plan.DataType{"", "", plan.TypeVerdict, plan.TypeMark, plan.TypeIPv4}[g.num(5, "data")]}
+		s := plan.Set{Netns: r, Types: types, Data: []plan.DataType{"", "", plan.TypeVerdict, plan.TypeMark, plan.TypeIPv4, plan.TypeEndpoint}[g.num(6, "data")]}
 		host := types[0] == plan.TypeIfname || types[0] == plan.TypeGroup || types[0] == plan.TypeMark
 		s.Interval = g.coin("interval") && (len(types) > 1 || !host)
-		s.Name = fmt.Sprintf("s%d_%v_%s_%v", i, slices.Index([]string{"", "verdict", "mark", "ipv4_addr"}, string(s.Data)), setKey(types), s.Interval)
+		s.Name = fmt.Sprintf("s%d_%v_%s_%v", i, slices.Index([]string{"", "verdict", "mark", "ipv4_addr", string(plan.TypeEndpoint)}, string(s.Data)), setKey(types), s.Interval)
 		sets = append(sets, s)
 		g.os.Put(s)
 		g.elements(s, chains)
@@ -197,6 +197,9 @@ func (g gen) elements(s plan.Set, chains []string) {
 				v = plan.Goto(chains[len(chains)-1])
 			}
 			e.Verdict = &v
+		case plan.TypeEndpoint:
+			v := plan.At(addr("10.0.0.4"), uint16(1+g.num(65535, "port")))
+			e.To = &v
 		case plan.TypeMark, plan.TypeIPv4:
 			v := valueOf(s.Data, g.num(100, "to"), 0, false)
 			e.To = &v
@@ -279,6 +282,8 @@ func (g gen) rule(sets []plan.Set, chains []string) plan.Rule {
 		case !ok || !g.coin("use "+s.Name):
 		case s.Data == plan.TypeMark:
 			r.MarkFrom = &plan.Lookup{Fields: fields, Map: s.Name}
+		case s.Data == plan.TypeEndpoint && !s.Interval && slices.Equal(s.Types, []plan.DataType{plan.TypeMark}):
+			r.NAT = &plan.NAT{Code: "dnat", Hash: []plan.Field{plan.SAddr, plan.SPort}[:1+g.num(2, "fields")], Slots: 1024, Seed: uint32(g.num(9, "seed")), Map: s.Name}
 		case s.Data == plan.TypeVerdict && len(chains) > 0:
 			r.VMap = &plan.Lookup{Fields: fields, Map: s.Name}
 			return r

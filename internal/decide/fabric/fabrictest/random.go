@@ -139,6 +139,7 @@ func Populate(t *rapid.T, tx *state.Tx, v int) {
 	if rapid.IntRange(0, 5).Draw(t, "anything broken") == 0 {
 		drawFault(t, tx, v, false)
 	}
+	drawBalancer(t, tx, v, present)
 }
 
 // Acls gives the subnets of a VPC ACLs: entries and associations are drawn anew.
@@ -251,7 +252,7 @@ func drawInterface(t *rapid.T, tx *state.Tx, v, n, groups int) {
 // that it would refuse: everything must follow from any state.
 func Disturb(t *rapid.T, tx *state.Tx) {
 	v := pick(t, Vpcs, "vpc")
-	switch rapid.IntRange(0, 21).Draw(t, "change") {
+	switch rapid.IntRange(0, 24).Draw(t, "change") {
 	case 0:
 		Populate(t, tx, v)
 	case 1:
@@ -311,6 +312,8 @@ func Disturb(t *rapid.T, tx *state.Tx) {
 		disturbBorder(t, tx, v)
 	case 19:
 		drawFault(t, tx, v, true)
+	case 22, 23, 24:
+		disturbBalancer(t, tx, v)
 	case 14:
 		if n := below(t, lists, "list"); rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
 			state.PrefixLists.Delete(tx, Key(ListID(v, n)))

@@ -336,19 +336,26 @@ func (w *world) checkChain(c plan.Chain) error {
 }
 
 func (w *world) checkRule(c plan.Chain, r plan.Rule) error {
-	lookup := func(fields []plan.Field, name string, data plan.DataType) error {
+	find := func(types []plan.DataType, name string, data plan.DataType) error {
 		s, ok := w.set(c.Netns, name)
 		if !ok {
 			return fmt.Errorf("no set %s: %w", name, unix.ENOENT)
 		}
-		fits := len(fields) == len(s.Types) && (data == "" || s.Data == data)
-		for i := 0; fits && i < len(fields); i++ {
-			fits = fields[i].DataType() == s.Types[i]
+		fits := len(types) == len(s.Types) && (data == "" || s.Data == data)
+		for i := 0; fits && i < len(types); i++ {
+			fits = types[i] == s.Types[i]
 		}
 		if !fits {
 			return fmt.Errorf("%s does not take the fields: %w", s, unix.EINVAL)
 		}
 		return nil
+	}
+	lookup := func(fields []plan.Field, name string, data plan.DataType) error {
+		types := make([]plan.DataType, len(fields))
+		for i, f := range fields {
+			types[i] = f.DataType()
+		}
+		return find(types, name, data)
 	}
 	var errs []error
 	for _, m := range r.Match {
@@ -359,7 +366,9 @@ func (w *world) checkRule(c plan.Chain, r plan.Rule) error {
 	if r.MarkFrom != nil {
 		errs = append(errs, lookup(r.MarkFrom.Fields, r.MarkFrom.Map, plan.TypeMark))
 	}
-	if r.NAT != nil && r.NAT.Map != "" {
+	if r.NAT != nil && r.NAT.Hash != nil {
+		errs = append(errs, find([]plan.DataType{plan.TypeMark}, r.NAT.Map, plan.TypeEndpoint))
+	} else if r.NAT != nil && r.NAT.Map != "" {
 		errs = append(errs, lookup([]plan.Field{r.NAT.Field}, r.NAT.Map, plan.TypeIPv4))
 	}
 	if r.NAT != nil && c.Hook != nil && c.Hook.Type != "nat" {

@@ -36,6 +36,8 @@ func typeOf(t plan.DataType) datatype {
 		return datatype{35, 4, true}
 	case plan.TypeIfname:
 		return datatype{41, 16, true}
+	case plan.TypeEndpoint: // a concatenation, padded to registers
+		return datatype{7<<6 | 13, 8, false}
 	case plan.TypeVerdict:
 		return datatype{verdictType, 0, false}
 	}
@@ -45,7 +47,7 @@ func typeOf(t plan.DataType) datatype {
 func typeByMagic(magic uint32) (plan.DataType, bool) {
 	for _, t := range []plan.DataType{
 		plan.TypeIPv4, plan.TypeIPv6, plan.TypeProto, plan.TypeService,
-		plan.TypeMark, plan.TypeGroup, plan.TypeIfname, plan.TypeVerdict,
+		plan.TypeMark, plan.TypeGroup, plan.TypeIfname, plan.TypeVerdict, plan.TypeEndpoint,
 	} {
 		if typeOf(t).magic == magic {
 			return t, true
@@ -106,6 +108,9 @@ func appendValue(lo, hi []byte, t plan.DataType, v plan.Value) (_, _ []byte) {
 	switch typ := typeOf(t); t {
 	case plan.TypeIPv4, plan.TypeIPv6:
 		return append(lo, v.From.AsSlice()...), append(hi, v.To.AsSlice()...)
+	case plan.TypeEndpoint:
+		end := append(binary.BigEndian.AppendUint16(v.From.AsSlice(), uint16(v.Lo)), 0, 0)
+		return append(lo, end...), append(hi, end...)
 	case plan.TypeIfname:
 		var name [16]byte
 		copy(name[:], v.Name)
@@ -137,6 +142,9 @@ func parseValue(t plan.DataType, lo, hi []byte) (plan.Value, error) {
 		from, _ := netip.AddrFromSlice(lo)
 		to, _ := netip.AddrFromSlice(hi)
 		return plan.Addresses(from, to), nil
+	case plan.TypeEndpoint:
+		a, _ := netip.AddrFromSlice(lo[:4])
+		return plan.At(a, binary.BigEndian.Uint16(lo[4:])), nil
 	case plan.TypeIfname:
 		return plan.Str(nl.Str(lo)), nil
 	}

@@ -254,6 +254,9 @@ func (r *ruler) nat(n plan.NAT) error {
 		})
 		return nil
 	}
+	if n.Hash != nil {
+		return r.spread(n, kind)
+	}
 	if err := r.lookup([]plan.Field{n.Field}, n.Map, firstRegister); err != nil {
 		return err
 	}
@@ -261,6 +264,43 @@ func (r *ruler) nat(n plan.NAT) error {
 		w.BE32(unix.NFTA_NAT_TYPE, kind)
 		w.BE32(unix.NFTA_NAT_FAMILY, family)
 		w.BE32(unix.NFTA_NAT_REG_ADDR_MIN, firstRegister)
+	})
+	return nil
+}
+
+// spread translates to the address and port in the slot that a hash gives.
+func (r *ruler) spread(n plan.NAT, kind uint32) error {
+	w, size := r.w, 0
+	for _, name := range n.Hash {
+		f, err := fieldOf(name)
+		if err != nil {
+			return err
+		}
+		if size += (f.size + 3) &^ 3; size > 12 {
+			return fmt.Errorf("a hash of more than 12 bytes: %s", n)
+		}
+	}
+	if err := r.load(n.Hash); err != nil {
+		return err
+	}
+	expression(w, "hash", func() {
+		w.BE32(unix.NFTA_HASH_SREG, firstRegister)
+		w.BE32(unix.NFTA_HASH_DREG, firstRegister)
+		w.BE32(unix.NFTA_HASH_LEN, uint32(size))
+		w.BE32(unix.NFTA_HASH_MODULUS, n.Slots)
+		w.BE32(unix.NFTA_HASH_SEED, n.Seed)
+		w.BE32(unix.NFTA_HASH_TYPE, unix.NFT_HASH_JENKINS)
+	})
+	expression(w, "lookup", func() {
+		w.Str(unix.NFTA_LOOKUP_SET, n.Map)
+		w.BE32(unix.NFTA_LOOKUP_SREG, firstRegister)
+		w.BE32(unix.NFTA_LOOKUP_DREG, firstRegister)
+	})
+	expression(w, "nat", func() {
+		w.BE32(unix.NFTA_NAT_TYPE, kind)
+		w.BE32(unix.NFTA_NAT_FAMILY, family)
+		w.BE32(unix.NFTA_NAT_REG_ADDR_MIN, firstRegister)
+		w.BE32(unix.NFTA_NAT_REG_PROTO_MIN, firstRegister+1)
 	})
 	return nil
 }
