@@ -115,7 +115,7 @@ type Listener struct {
 	Port      uint16
 	Keeps     bool // targets see the client's address; otherwise the node's
 	Sticky    bool
-	Proxied   bool // the proxy in the balancer's namespace takes connections
+	Proxied   bool // the proxy in the balancer's namespace takes its connections
 	Space     string
 	Nodes     []Choice
 }
@@ -163,6 +163,10 @@ func LoadListener(r state.Reader, k state.Key) (Listener, bool) {
 	}
 	return l, true
 }
+
+// Proxies says whether the proxy takes what comes by a protocol: the header that it
+// adds stands at the beginning of a TCP connection.
+func (l Listener) Proxies(protocol uint8) bool { return l.Proxied && protocol == TCP }
 
 // Protocols are those that a listener takes.
 func Protocols(l *state.Listener) []uint8 {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/netip"
+	"slices"
 
 	"github.com/localvpc/localvpc/internal/decide/balance"
 	"github.com/localvpc/localvpc/internal/decide/fabric"
@@ -294,7 +295,7 @@ func Listener(l fabric.Listener) []plan.Object {
 			for i, a := range c.Fronts {
 				fronts[i] = []plan.Value{plan.IP(a), plan.Num(uint32(proto)), plan.Num(uint32(l.Port))}
 			}
-			if l.Proxied {
+			if l.Proxies(proto) {
 				objects = append(objects,
 					plan.Element{Netns: ns, Set: setProxied, At: fronts[0], Cause: l.Key.ID},
 					plan.Service{Netns: plan.Netns(l.Space), Name: "proxy", Proto: protoName(proto), Addr: netip.AddrPortFrom(c.Private, l.Port)},
@@ -323,7 +324,7 @@ func Listener(l fabric.Listener) []plan.Object {
 				}
 			}
 		}
-		if !l.Proxied && len(c.Targets) > 0 {
+		if len(c.Targets) > 0 && slices.ContainsFunc(l.Protocols, func(p uint8) bool { return !l.Proxies(p) }) {
 			objects = append(objects, choice(ns, l, c)...)
 		}
 	}
