@@ -197,8 +197,12 @@ func TestS7(t *testing.T) {
 			t.Errorf("from the first VPC: %q, exit code %d", out, code)
 		}
 		for _, attribute := range []func(*ec2.ModifyVpcAttributeInput, bool){
-			func(in *ec2.ModifyVpcAttributeInput, on bool) { in.EnableDnsHostnames = &types.AttributeBooleanValue{Value: &on} },
-			func(in *ec2.ModifyVpcAttributeInput, on bool) { in.EnableDnsSupport = &types.AttributeBooleanValue{Value: &on} },
+			func(in *ec2.ModifyVpcAttributeInput, on bool) {
+				in.EnableDnsHostnames = &types.AttributeBooleanValue{Value: &on}
+			},
+			func(in *ec2.ModifyVpcAttributeInput, on bool) {
+				in.EnableDnsSupport = &types.AttributeBooleanValue{Value: &on}
+			},
 		} {
 			for _, on := range []bool{false, true} {
 				in := &ec2.ModifyVpcAttributeInput{VpcId: &us.vpc}

@@ -20,13 +20,19 @@ import (
 var Scope = state.Scope{Account: "000000000000", Region: "eu-west-1"}
 
 // FarScope is where the resources of Far are: of another account, which the "-x" in
-// their ids says.
-var FarScope = state.Scope{Account: "111111111111", Region: "eu-west-1"}
+// their ids says. AwayScope is another Region of that account, for ids with "-y".
+var (
+	FarScope  = state.Scope{Account: "111111111111", Region: "eu-west-1"}
+	AwayScope = state.Scope{Account: "111111111111", Region: "us-east-1"}
+)
 
 // Key is the key of a resource by its id.
 func Key(id string) state.Key {
-	if strings.Contains(id, "-x") {
+	switch {
+	case strings.Contains(id, "-x"):
 		return FarScope.Key(id)
+	case strings.Contains(id, "-y"):
+		return AwayScope.Key(id)
 	}
 	return Scope.Key(id)
 }
