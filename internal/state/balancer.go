@@ -77,6 +77,7 @@ type Listener struct {
 	Protocol   string // "TCP", "UDP", "TCP_UDP"
 	Port       int32
 	TargetsID  string // id of the target group that it forwards to
+	Weight     int32  `json:",omitempty"` // of the group, stored: it is the only one; 0: none was given
 	Attributes Tags   `json:",omitempty"`
 }
 

@@ -11,8 +11,12 @@ import (
 	"github.com/localvpc/localvpc/internal/decide/authz"
 	"github.com/localvpc/localvpc/internal/decide/balance"
 	"github.com/localvpc/localvpc/internal/decide/publicip"
+	"github.com/localvpc/localvpc/internal/service"
 	"github.com/localvpc/localvpc/internal/state"
 )
+
+// principal is the service as trust policies name it.
+const principal = "elasticloadbalancing.amazonaws.com"
 
 // CreateLoadBalancer makes a network load balancer with a node in each zone of the
 // subnets. The answer says provisioning; when it is given the balancer is active. The
@@ -57,7 +61,7 @@ func (s *Service) CreateLoadBalancer(tx *state.Tx, c authz.Caller, in *api.Creat
 	if err := canHave(tx, nodes, internal); err != nil {
 		return nil, err
 	}
-	linkRole(tx, c)
+	service.LinkRole(tx, c.Account, principal, "", "Allows ELB to call AWS services on your behalf.")
 	hash := newHash(tx)
 	b := &state.LoadBalancer{
 		Meta: state.Meta{Key: c.Scope.Key("net/" + *in.Name + "/" + hash), Created: tx.Now()},

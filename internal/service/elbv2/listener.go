@@ -29,18 +29,18 @@ func (s *Service) CreateListener(tx *state.Tx, c authz.Caller, in *api.CreateLis
 	if err := plain(*in.Protocol, in.SslPolicy, in.Certificates, in.AlpnPolicy, in.MutualAuthentication); err != nil {
 		return nil, err
 	}
-	g, err := forwardTo(tx, c, in.DefaultActions)
+	g, weight, err := forwardTo(tx, c, in.DefaultActions)
 	if err != nil {
 		return nil, err
 	}
-	l := &state.Listener{BalancerID: b.ID, Protocol: *in.Protocol, Port: *in.Port, TargetsID: g.ID}
+	l := &state.Listener{BalancerID: b.ID, Protocol: *in.Protocol, Port: *in.Port, TargetsID: g.ID, Weight: weight}
 	l.Tags = tags
 	count := 1
 	for _, other := range balance.Listeners(tx, b) {
 		if count++; other.Port != l.Port {
 			continue
 		}
-		if other.Protocol != l.Protocol || other.TargetsID != l.TargetsID || !sameTags(other.Tags, tags) {
+		if other.Protocol != l.Protocol || other.TargetsID != l.TargetsID || other.Weight != l.Weight || !sameTags(other.Tags, tags) {
 			return nil, duplicateListener(b)
 		}
 		return &api.CreateListenerOutput{Listeners: []api.Listener{apiListener(other)}}, nil
@@ -84,35 +84,41 @@ func plain(protocol string, policy *string, certificates []api.Certificate, alpn
 }
 
 // forwardTo finds the target group of the default action: one action, forward, to
-// one group.
-func forwardTo(r state.Reader, c authz.Caller, actions []api.Action) (*state.TargetGroup, error) {
+// one group, whose weight says nothing then.
+func forwardTo(r state.Reader, c authz.Caller, actions []api.Action) (g *state.TargetGroup, weight int32, err error) {
 	switch {
 	case len(actions) == 0:
-		return nil, invalid("A default action must be specified")
+		return nil, 0, invalid("A default action must be specified")
 	case len(actions) > 1:
-		return nil, awserr.New(api.ErrTooManyActions, "You cannot specify more than '1' default action for a listener of a load balancer with type 'network'")
+		return nil, 0, awserr.New(api.ErrTooManyActions, "You cannot specify more than '1' default action for a listener of a load balancer with type 'network'")
 	}
 	a := actions[0]
 	if *a.Type != api.ActionTypeEnumForward {
-		return nil, awserr.New(api.ErrInvalidLoadBalancerAction, "The action type '%s' is not supported on load balancers with type 'network'", *a.Type)
+		return nil, 0, awserr.New(api.ErrInvalidLoadBalancerAction, "The action type '%s' is not supported on load balancers with type 'network'", *a.Type)
 	}
 	arn := val(a.TargetGroupArn)
 	if f := a.ForwardConfig; f != nil {
+		for _, t := range f.TargetGroups {
+			if weight = val(t.Weight); t.Weight != nil && (weight < 1 || weight > 999) {
+				return nil, 0, invalid("The weight '%d' of a target group must be between '1' and '999'", weight)
+			}
+		}
 		switch {
 		case len(f.TargetGroups) > 1:
-			return nil, awserr.New(api.ErrInvalidLoadBalancerAction, "Forward actions of load balancers with type 'network' can have only one target group")
+			return nil, 0, awserr.New(api.ErrInvalidLoadBalancerAction, "Forward actions of load balancers with type 'network' can have only one target group")
 		case f.TargetGroupStickinessConfig != nil && val(f.TargetGroupStickinessConfig.Enabled):
-			return nil, awserr.New(api.ErrInvalidLoadBalancerAction, "Target group stickiness is not supported on load balancers with type 'network'")
+			return nil, 0, awserr.New(api.ErrInvalidLoadBalancerAction, "Target group stickiness is not supported on load balancers with type 'network'")
 		case len(f.TargetGroups) == 1 && arn == "":
 			arn = val(f.TargetGroups[0].TargetGroupArn)
 		case len(f.TargetGroups) == 1 && val(f.TargetGroups[0].TargetGroupArn) != arn:
-			return nil, invalid("The target group ARN of the action and that of its forward configuration must be the same")
+			return nil, 0, invalid("The target group ARN of the action and that of its forward configuration must be the same")
 		}
 	}
 	if arn == "" {
-		return nil, invalid("A target group ARN must be specified")
+		return nil, 0, invalid("A target group ARN must be specified")
 	}
-	return groupKind.find(r, c, arn)
+	g, err = groupKind.find(r, c, arn)
+	return g, weight, err
 }
 
 // pairs are the protocols of target groups that a listener can forward to (NLB User
@@ -157,7 +163,7 @@ func (s *Service) ModifyListener(tx *state.Tx, c authz.Caller, in *api.ModifyLis
 	}
 	g, ok := balance.Group(tx, old)
 	if len(in.DefaultActions) > 0 {
-		if g, err = forwardTo(tx, c, in.DefaultActions); err != nil {
+		if g, l.Weight, err = forwardTo(tx, c, in.DefaultActions); err != nil {
 			return nil, err
 		}
 	} else if !ok {
@@ -267,5 +273,5 @@ func apiListener(l *state.Listener) api.Listener {
 func apiForward(l *state.Listener) api.Action {
 	arn := arnOf(groupKind.resource, l.Scope().Key(l.TargetsID))
 	return api.Action{Type: ptr(api.ActionTypeEnumForward), TargetGroupArn: ptr(arn), Order: ptr(int32(1)),
-		ForwardConfig: &api.ForwardActionConfig{TargetGroups: []api.TargetGroupTuple{{TargetGroupArn: ptr(arn)}}}}
+		ForwardConfig: &api.ForwardActionConfig{TargetGroups: []api.TargetGroupTuple{{TargetGroupArn: ptr(arn), Weight: ptr(max(l.Weight, 1))}}}}
 }

@@ -24,8 +24,8 @@ func TestListener(t *testing.T) {
 	}
 	second := w.newGroup(func(in *api.CreateTargetGroupInput) { in.Name = new("second") })
 	mod := call[api.ModifyListenerOutput](w, &api.ModifyListenerInput{ListenerArn: &arn, Port: new(int32(8080)),
-		DefaultActions: []api.Action{{Type: new("forward"), ForwardConfig: &api.ForwardActionConfig{TargetGroups: []api.TargetGroupTuple{{TargetGroupArn: &second}}}}}}).Listeners[0]
-	if *mod.Port != 8080 || *mod.DefaultActions[0].TargetGroupArn != second || *mod.Protocol != "TCP" {
+		DefaultActions: []api.Action{{Type: new("forward"), ForwardConfig: &api.ForwardActionConfig{TargetGroups: []api.TargetGroupTuple{{TargetGroupArn: &second, Weight: new(int32(7))}}}}}}).Listeners[0]
+	if *mod.DefaultActions[0].ForwardConfig.TargetGroups[0].Weight != 7 || *mod.Port != 8080 || *mod.DefaultActions[0].TargetGroupArn != second || *mod.Protocol != "TCP" {
 		t.Errorf("%+v", mod)
 	}
 	w.ok(&api.DeleteTargetGroupInput{TargetGroupArn: &group})
@@ -101,6 +101,7 @@ func TestListenerRefused(t *testing.T) {
 		{action(api.Action{Type: new("redirect")}), "InvalidLoadBalancerAction", "'redirect'"},
 		{action(api.Action{Type: new("forward"), TargetGroupArn: &group}, api.Action{Type: new("forward"), TargetGroupArn: &group}), "TooManyActions", "'1'"},
 		{action(api.Action{Type: new("forward"), ForwardConfig: &api.ForwardActionConfig{TargetGroups: []api.TargetGroupTuple{{}, {}}}}), "InvalidLoadBalancerAction", "only one target group"},
+		{action(api.Action{Type: new("forward"), ForwardConfig: &api.ForwardActionConfig{TargetGroups: []api.TargetGroupTuple{{TargetGroupArn: &group, Weight: new(int32(1000))}}}}), "ValidationError", "between '1' and '999'"},
 		{action(api.Action{Type: new("forward"), TargetGroupArn: new(group + "0")}), "TargetGroupNotFound", "not found"},
 		{listener(lb, udp, 81), "IncompatibleProtocols", "The listener and its associated target group '" + udp + "' have incompatible protocols: 'TCP' and 'UDP'"},
 		{listener(lb, foreign, 81), "InvalidConfigurationRequest", "must be in the same VPC"},
