@@ -109,11 +109,19 @@ func givenNames(all map[string]*os.File) (names, error) {
 	if !ok {
 		return names{}, errors.New("taking over the socket of names: it is not UDP")
 	}
-	taken, err := datagram.Take(udp)
+	return names{udp, l}.taken()
+}
+
+// taken makes the socket one that is served.
+func (n names) taken() (names, error) {
+	if n.packets == nil {
+		return n, nil
+	}
+	c, err := datagram.Take(n.packets.(*net.UDPConn))
 	if err != nil {
 		return names{}, err
 	}
-	return names{taken, l}, nil
+	return names{c, n.stream}, nil
 }
 
 // address is where names are answered, "" when nowhere.

@@ -4,6 +4,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/localvpc/localvpc/internal/node/datagram"
 )
 
 func TestOpenNames(t *testing.T) {
@@ -33,5 +35,26 @@ func TestOpenNames(t *testing.T) {
 		if _, _, err := openNames(wrong); err == nil || !strings.Contains(err.Error(), "--dns") {
 			t.Errorf("%s: %v", wrong, err)
 		}
+	}
+}
+
+// TestNamesAreTaken: the engine serves what it was handed and what it has opened
+// itself, which without packets are the same process.
+func TestNamesAreTaken(t *testing.T) {
+	opened, why, err := openNames("127.0.0.1:0")
+	if err != nil || why != "" {
+		t.Fatal(why, err)
+	}
+	at := opened.address()
+	n, err := opened.taken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.close()
+	if _, ok := n.packets.(*datagram.Conn); !ok || n.address() != at {
+		t.Errorf("%T at %s, opened at %s", n.packets, n.address(), at)
+	}
+	if n, err := (names{}).taken(); err != nil || n.packets != nil {
+		t.Error(n, err)
 	}
 }

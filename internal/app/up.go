@@ -251,7 +251,9 @@ func alone(ctx context.Context, set settings, l net.Listener, n names, ready fun
 	if err != nil {
 		return err
 	}
-	e.names = n
+	if e.names, err = n.taken(); err != nil {
+		return err
+	}
 	// The address stays taken until everything has ended, the data directory's lock
 	// given back: that is what 'down' waits for.
 	f, err := l.(*net.TCPListener).File()
