@@ -16,6 +16,12 @@ type Notary interface {
 // dynamic is the tree under dynamic. pkcs7 and rsa2048 are the same here: there is
 // one key for both.
 var dynamic = directory{
+	of("fws", always("instance-monitoring", func(s *subject) string {
+		if s.instance.Monitoring {
+			return "enabled"
+		}
+		return "disabled"
+	})),
 	of("instance-identity", always("document", document),
 		signed("pkcs7", Notary.PKCS7), signed("rsa2048", Notary.PKCS7), signed("signature", Notary.Signature)),
 }
