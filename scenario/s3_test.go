@@ -256,7 +256,7 @@ func TestS3Boto3(t *testing.T) {
 	const name = "own.ec2.example.com"
 	own := s.named("own", name, "")
 	if out, code := w.in("own", "python3 -c 'import boto3'"); code != 0 {
-		s.packages("own", out)
+		s.packages("own", out, "boto3", "boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
 	}
 	text, err := os.ReadFile(filepath.Join("testdata", "dyndns.py"))
 	if err != nil {
@@ -274,24 +274,50 @@ func TestS3Boto3(t *testing.T) {
 	s.finds(name, *again.PublicIpAddress)
 }
 
-// packages copies boto3 and what it needs from the machine into an instance, which
-// has the machine's Python but not what users have installed for themselves.
-func (s *names) packages(instance, why string) {
+// TestS3CLI: the AWS CLI in an instance, as it is and without any configuration, is
+// what the instance's role is. An image without it is given that of the machine.
+func TestS3CLI(t *testing.T) {
+	have(t, "aws")
+	needPackets(t)
+	w := (&world{uid: os.Getuid()}).up(t)
+	s := stageNames(t, w, agentPolicy, "ec2.example.com")
+	one := s.named("one", "cli.ec2.example.com", "")
+	const own = "PYTHONPATH=/opt/py python3 -m awscli "
+	cli := "aws "
+	if out, code := w.in("one", "aws --version"); code != 0 {
+		s.packages("one", out, "awscli", "awscli", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py", "colorama", "docutils", "rsa", "pyasn1", "yaml", "_yaml")
+		cli = own
+	}
+	if out := w.says("one", cli+"sts get-caller-identity --region us-east-1"); !strings.Contains(out, "arn:aws:sts::000000000000:assumed-role/dyndns/"+*one.InstanceId) {
+		t.Errorf("the AWS CLI is %s", out)
+	}
+	if out := w.says("one", cli+"route53 list-hosted-zones --query HostedZones[].Name --output text"); out != "ec2.example.com." {
+		t.Errorf("it finds the zones %q", out)
+	}
+	if out, code := w.in("one", cli+"ec2 describe-instances --region us-east-1"); code == 0 || !strings.Contains(out, "UnauthorizedOperation") {
+		t.Errorf("DescribeInstances: exit code %d, %s", code, out)
+	}
+}
+
+// packages copies a package of Python, and what it needs, from the machine into an
+// instance, which has the machine's Python but not what users have installed for
+// themselves.
+func (s *names) packages(instance, why, name string, files ...string) {
 	s.t.Helper()
 	skip := func(format string, args ...any) {
-		s.t.Skipf("the image has no boto3 (%s) and it cannot be brought: "+format, append([]any{strings.TrimSpace(why)}, args...)...)
+		s.t.Skipf("the image has no "+name+" (%s) and it cannot be brought: "+format, append([]any{strings.TrimSpace(why)}, args...)...)
 	}
-	dir, err := exec.Command("python3", "-c", "import boto3, os; print(os.path.dirname(os.path.dirname(boto3.__file__)))").Output()
+	dir, err := exec.Command("python3", "-c", "import "+name+" as p, os; print(os.path.dirname(os.path.dirname(p.__file__)))").Output()
 	if err != nil {
 		skip("the machine has none: %v", err)
 	}
-	pack := exec.Command("tar", "cf", "-", "boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
+	pack := exec.Command("tar", append([]string{"cf", "-"}, files...)...)
 	pack.Dir = strings.TrimSpace(string(dir))
 	packed, err := pack.Output()
 	if err != nil {
 		skip("packing it: %v", err)
 	}
-	unpack := s.command("exec", instance, "--", "/bin/sh", "-c", "mkdir -p /opt/py && tar xf - -C /opt/py && PYTHONPATH=/opt/py python3 -c 'import boto3'")
+	unpack := s.command("exec", instance, "--", "/bin/sh", "-c", "mkdir -p /opt/py && tar xf - -C /opt/py && PYTHONPATH=/opt/py python3 -c 'import "+name+"'")
 	unpack.Stdin = bytes.NewReader(packed)
 	if out, err := unpack.CombinedOutput(); err != nil {
 		skip("%v: %s", err, out)
