@@ -31,6 +31,12 @@ const (
 // maxText bounds what is read of a category of the metadata, in octets.
 const maxText = 64 << 10
 
+// retryer waits longer before each try. What AWS says to try again the SDK knows:
+// Throttling and PriorRequestNotComplete among it.
+func retryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = tries, mostWait })
+}
+
 // metadata is the instance's own, by the SDK.
 type metadata struct{ client *imds.Client }
 
@@ -73,9 +79,6 @@ func (a *Agent) connect(ctx context.Context, env func(string) string, url, regio
 		return err
 	}
 	cached := aws.NewCredentialsCache(keys)
-	retryer := func() aws.Retryer {
-		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = tries, mostWait })
-	}
 	at := func(service string) *string {
 		if u := cmp.Or(url, env("AWS_ENDPOINT_URL_"+service), env("AWS_ENDPOINT_URL")); u != "" {
 			return &u

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -369,5 +370,64 @@ func TestSpoken(t *testing.T) {
 	cause := fmt.Errorf("operation error Route 53: %w", denied())
 	if err := spoken(cause); err.Error() != "AccessDenied: no" || !errors.Is(err, cause) {
 		t.Errorf("%v", err)
+	}
+}
+
+// busy is Route 53 when it is: it refuses with these codes, then it does what it is
+// asked.
+type busy struct {
+	codes []string
+	asked []time.Time
+}
+
+func (b *busy) Do(r *http.Request) (*http.Response, error) {
+	b.asked = append(b.asked, time.Now())
+	status, body := 200, `<ChangeResourceRecordSetsResponse><ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status><SubmittedAt>2026-11-20T12:00:00Z</SubmittedAt></ChangeInfo></ChangeResourceRecordSetsResponse>`
+	if n := len(b.asked); n <= len(b.codes) {
+		status, body = 400, `<ErrorResponse><Error><Type>Sender</Type><Code>`+b.codes[n-1]+`</Code><Message>Rate exceeded</Message></Error></ErrorResponse>`
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+}
+
+// TestBusy: what AWS says to try again is tried again, with pauses; what it refuses
+// is not.
+func TestBusy(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		codes []string
+		asked int
+		want  string // the code of the error
+	}{
+		{"throttled", []string{"Throttling", "Throttling"}, 3, ""},
+		{"another change is under way", []string{"PriorRequestNotComplete"}, 2, ""},
+		{"both", []string{"Throttling", "PriorRequestNotComplete", "Throttling"}, 4, ""},
+		{"for good", slices.Repeat([]string{"PriorRequestNotComplete"}, 2*tries), tries, "PriorRequestNotComplete"},
+		{"refused", []string{"InvalidChangeBatch"}, 1, "InvalidChangeBatch"},
+		{"not allowed", []string{"AccessDenied"}, 1, "AccessDenied"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &busy{codes: row.codes}
+				zones := route53.New(route53.Options{Region: "us-east-1", HTTPClient: b, Retryer: retryer(),
+					Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+						return aws.Credentials{AccessKeyID: "x", SecretAccessKey: "x"}, nil
+					})})
+				_, err := zones.ChangeResourceRecordSets(t.Context(), &route53.ChangeResourceRecordSetsInput{HostedZoneId: aws.String("Z1"), ChangeBatch: &types.ChangeBatch{Changes: []types.Change{
+					{Action: types.ChangeActionUpsert, ResourceRecordSet: &types.ResourceRecordSet{Name: aws.String("a.example.com"), Type: types.RRTypeA, TTL: aws.Int64(60), ResourceRecords: []types.ResourceRecord{{Value: aws.String("192.0.2.1")}}}}}}})
+				have := ""
+				var api smithy.APIError
+				if errors.As(err, &api) {
+					have = api.ErrorCode()
+				}
+				if have != row.want || len(b.asked) != row.asked {
+					t.Errorf("asked %d times, %v; want %d times, %q", len(b.asked), err, row.asked, row.want)
+				}
+				for i := 1; i < len(b.asked); i++ {
+					if pause := b.asked[i].Sub(b.asked[i-1]); pause <= 0 || pause > mostWait {
+						t.Errorf("try %d comes %s after the one before", i+1, pause)
+					}
+				}
+			})
+		})
 	}
 }
