@@ -46,6 +46,7 @@ import (
 	"github.com/localvpc/localvpc/internal/node/kernel"
 	"github.com/localvpc/localvpc/internal/node/listen"
 	"github.com/localvpc/localvpc/internal/node/reconcile"
+	"github.com/localvpc/localvpc/internal/node/relay"
 	"github.com/localvpc/localvpc/internal/node/sandbox"
 	"github.com/localvpc/localvpc/internal/node/targets"
 	"github.com/localvpc/localvpc/internal/node/vantage"
@@ -84,6 +85,7 @@ type engine struct {
 	nodes  *reconcile.Reconciler
 	health *health.Checkers
 	checks *targets.Checks
+	relay  *relay.Relay
 
 	hosts    chan struct{} // taken while an outside host is made or removed
 	resolver *dnsserver.Server
@@ -276,6 +278,8 @@ func (e *engine) packets() error {
 		Snapshot: e.store.Snapshot, Now: time.Now, Secret: secret, Seal: e.identity.seal, Notary: e.notary,
 		RoleSession: time.Duration(e.set.RoleSession) * time.Second,
 	})}
+	e.relay = e.relays()
+	handlers["proxy"] = passesOn{e.relay}
 	services := listen.New(listen.Config{
 		In: e.kernel.In, Handlers: handlers, Vpc: e.vpcOf, Keeper: e.inside, Log: e.log,
 	}, e.inside.Stored)
@@ -304,7 +308,8 @@ func (m metadata) ServePacket(c *datagram.Conn, _ state.Key) error {
 
 func (m metadata) ServeStream(l net.Listener, vpc state.Key) error { return m.Serve(l, vpc) }
 
-// vpcOf gives the VPC whose router a namespace is, or the internet.
+// vpcOf gives the VPC whose router a namespace is, or the internet, or the balancer
+// that has it.
 func (e *engine) vpcOf(ns plan.Netns) (state.Key, bool) {
 	if ns == ruleset.Internet {
 		return vantage.Internet, true
@@ -312,7 +317,7 @@ func (e *engine) vpcOf(ns plan.Netns) (state.Key, bool) {
 	for v := range state.Vpcs.By(e.store.Snapshot(), state.ByVpc, string(ns)) {
 		return v.Key, true
 	}
-	return state.Key{}, false
+	return e.balancerIn(ns)
 }
 
 // api makes the services and the HTTP front.
@@ -433,7 +438,7 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 	defer e.end(nil)
 	e.life = ctx
 	var running sync.WaitGroup
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	if e.nodes != nil {
 		running.Go(func() {
 			if err := e.nodes.Run(ctx); err != nil {
@@ -448,7 +453,7 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 			return nil
 		}
 		e.sweep()
-		for _, run := range []func(context.Context) error{e.health.Run, e.checks.Run} {
+		for _, run := range []func(context.Context) error{e.health.Run, e.checks.Run, e.relay.Run} {
 			running.Go(func() {
 				if err := run(ctx); err != nil {
 					failed <- err

@@ -2,12 +2,18 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
+	"github.com/localvpc/localvpc/internal/decide/balance"
 	"github.com/localvpc/localvpc/internal/decide/plan"
+	"github.com/localvpc/localvpc/internal/node/datagram"
 	"github.com/localvpc/localvpc/internal/node/dial"
+	"github.com/localvpc/localvpc/internal/node/relay"
 	"github.com/localvpc/localvpc/internal/node/targets"
+	"github.com/localvpc/localvpc/internal/state"
 )
 
 // targetChecks makes the health checks of load balancers' targets: each node asks from
@@ -25,4 +31,28 @@ func (e *engine) targetChecks() *targets.Checks {
 		cfg.Second = time.Duration(scale * float64(time.Second))
 	}
 	return targets.New(cfg)
+}
+
+// passesOn is the proxy of balancers' listeners in whose target groups the proxy
+// protocol is on.
+type passesOn struct{ *relay.Relay }
+
+func (p passesOn) ServePacket(c *datagram.Conn, _ state.Key) error {
+	return fmt.Errorf("the proxy protocol is for TCP: %s", c.LocalAddr())
+}
+
+func (e *engine) relays() *relay.Relay {
+	return relay.New(relay.Config{Store: e.store, Log: e.log, Dial: func(ctx context.Context, b *state.LoadBalancer, node netip.Addr, to netip.AddrPort) (*net.TCPConn, error) {
+		return dial.TCP(ctx, e.kernel.In, plan.Netns(balance.Space(b)), node, to)
+	}})
+}
+
+// balancerIn finds the balancer whose namespace it is.
+func (e *engine) balancerIn(ns plan.Netns) (state.Key, bool) {
+	for b := range state.LoadBalancers.All(e.store.Snapshot()) {
+		if plan.Netns(balance.Space(b)) == ns {
+			return b.Key, true
+		}
+	}
+	return state.Key{}, false
 }

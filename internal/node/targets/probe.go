@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/localvpc/localvpc/internal/node/relay"
 )
 
 // Bounds of what is read of an answer.
@@ -35,11 +37,16 @@ func (p *Prober) Probe(ctx context.Context, a Ask) bool {
 		return false
 	}
 	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if a.Proxied {
+		if _, err := conn.Write(relay.Own()); err != nil {
+			return false
+		}
+	}
 	if a.Check.Protocol == "TCP" {
 		return true
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
 	code, ok := status(conn, a)
 	return ok && Matches(a.Check.Matcher, code)
 }

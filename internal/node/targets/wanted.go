@@ -13,6 +13,8 @@ type Ask struct {
 	From  netip.Addr     // the node's own address
 	To    netip.AddrPort // where the target is checked
 	Check state.TargetCheck
+	// Proxied: what it is told begins with the header of the proxy protocol.
+	Proxied bool
 }
 
 // wanted gives the checks that a target group asks for, and the facts that are of no
@@ -33,7 +35,7 @@ func wanted(r state.Reader, group state.Key) (want map[source]Ask, stale []sourc
 				if g.Check.Port != 0 {
 					port = uint16(g.Check.Port)
 				}
-				want[source{t.Row.Key, b.ID, n.Zone}] = Ask{space(b), n.PrivateIP, netip.AddrPortFrom(t.Addr, port), g.Check}
+				want[source{t.Row.Key, b.ID, n.Zone}] = Ask{balance.Space(b), n.PrivateIP, netip.AddrPortFrom(t.Addr, port), g.Check, balance.Proxied(g)}
 			}
 		}
 	}
@@ -95,6 +97,3 @@ func onlyHealth(ch state.Change) bool {
 	after, _ := ch.After.(*state.Target)
 	return before != nil && after != nil && before.Drains.Equal(after.Drains) && before.Zone == after.Zone && before.Port == after.Port && before.Target == after.Target
 }
-
-// space is the namespace of a balancer.
-func space(b *state.LoadBalancer) string { return "nlb-" + b.Hash }
