@@ -20,8 +20,9 @@ import (
 )
 
 const usage = `usage:
-  localvpc guest serve [--addr :80] [--text TEXT | --say-hello | --client | --dir DIR]
+  localvpc guest serve [--addr :80] [--proxy-protocol] [--text TEXT [--client] | --say-hello | --client | --dir DIR]
   localvpc guest get [-m SECONDS] [--wait SECONDS] URL
+  localvpc guest load [--rate N] [-m SECONDS] URL
   localvpc guest echo [--addr :7]
   localvpc guest talk [--every N] ADDRESS:PORT
 `
@@ -50,6 +51,8 @@ func Main(args []string) int {
 		err = serve(args[1:])
 	case "get":
 		return get(args[1:], os.Stdout)
+	case "load":
+		err = load(args[1:], os.Stdout)
 	case "echo":
 		err = echo(args[1:])
 	case "talk":
@@ -87,7 +90,8 @@ func serve(args []string) error {
 	addr := flags.String("addr", ":80", "address to listen on")
 	text := flags.String("text", "", "answer every request with this text")
 	hello := flags.Bool("say-hello", false, "answer /say-hello?name=X with Hello, X!")
-	client := flags.Bool("client", false, "answer with the address that the request comes from")
+	client := flags.Bool("client", false, "answer with the address that the request comes from, behind the text if there is one")
+	proxied := flags.Bool("proxy-protocol", false, "connections begin with a header of the proxy protocol, version 2, which says where they come from")
 	dir := flags.String("dir", "", "serve the files of this directory")
 	if err := parse(flags, args, 0); err != nil {
 		return err
@@ -95,6 +99,9 @@ func serve(args []string) error {
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return err
+	}
+	if *proxied {
+		listener = headed{listener}
 	}
 	server := &http.Server{Handler: handler(*text, *hello, *client, *dir), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 	fmt.Println("serving on", listener.Addr())
@@ -114,7 +121,7 @@ func handler(text string, hello, client bool, dir string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			from, _, _ := net.SplitHostPort(r.RemoteAddr) // the server's own form
-			_, _ = io.WriteString(w, from+"\n")
+			_, _ = io.WriteString(w, strings.TrimLeft(text+" "+from, " ")+"\n")
 		})
 	case dir != "":
 		return http.FileServer(http.Dir(dir))

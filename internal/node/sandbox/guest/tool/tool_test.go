@@ -1,14 +1,19 @@
 package tool
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 )
 
 func TestServeAndGet(t *testing.T) {
@@ -102,5 +107,69 @@ func TestExitStatuses(t *testing.T) {
 	}
 	if got := Main([]string{"serve", "--addr", closed.Addr().String() + "0"}); got != 1 {
 		t.Errorf("an impossible address: %d", got)
+	}
+}
+
+// TestLoad: a line for each request, whatever became of it, until nobody reads.
+func TestLoad(t *testing.T) {
+	server := httptest.NewServer(handler("x", false, true, ""))
+	defer server.Close()
+	for _, test := range []struct{ url, want string }{
+		{server.URL, "ok x 127.0.0.1"}, {"http://127.0.0.1:1/", "failed dial tcp 127.0.0.1:1: connect: connection refused"},
+	} {
+		r, w := io.Pipe()
+		ended := make(chan error, 1)
+		go func() { ended <- load([]string{"--rate", "500", "-m", "5", test.url}, w) }()
+		lines := bufio.NewScanner(r)
+		for range 3 {
+			var at, took int64
+			if !lines.Scan() {
+				t.Fatal(lines.Err())
+			}
+			_, rest, _ := strings.Cut(lines.Text(), " ")
+			_, rest, _ = strings.Cut(rest, " ")
+			if n, err := fmt.Sscan(lines.Text(), &at, &took); n != 2 || at == 0 || took < 0 || rest != test.want {
+				t.Errorf("%q: %v", lines.Text(), err)
+			}
+		}
+		r.Close()
+		if err := <-ended; !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("it ends with %v", err)
+		}
+	}
+	for _, args := range [][]string{{"--rate", "0", server.URL}, {"nothing"}, {server.URL, "more"}} {
+		if load(args, io.Discard) == nil {
+			t.Errorf("%v is taken", args)
+		}
+	}
+}
+
+// TestProxyProtocol: a server that is told of its clients takes nobody else.
+func TestProxyProtocol(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler("a", false, true, "")}
+	go func() { _ = server.Serve(headed{l}) }()
+	defer server.Close()
+	const signature = "\r\n\r\n\x00\r\nQUIT\n"
+	for _, test := range []struct{ header, want string }{
+		{signature + "\x21\x11\x00\x0c\xcb\x00\x71\x09\x0a\x00\x01\x05\x9c\x40\x00\x50", "a 203.0.113.9"},
+		{signature + "\x20\x00\x00\x00", "a 127.0.0.1"},
+		{signature + "\x11\x11\x00\x00", "400 Bad Request"},
+		{"", "400 Bad Request"},
+	} {
+		c, err := net.Dial("tcp4", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, test.header+"GET / HTTP/1.0\r\n\r\n")
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		text, _ := io.ReadAll(c)
+		if _, body, _ := strings.Cut(string(text), "\r\n\r\n"); strings.TrimSpace(body) != test.want {
+			t.Errorf("%x: %q", test.header, text)
+		}
 	}
 }
