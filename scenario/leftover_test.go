@@ -242,6 +242,7 @@ func TestDemoSessions(t *testing.T) {
 		w.t = t
 		for name, has := range map[string][]string{
 			"S2": {"Here is web1.\n", "Here is web2.\n", "back\n", "exit code 28, as expected"},
+			"S4": {"Here is one.\n", "Here is two.\n", "Target.FailedHealthChecks", "exit code 28, as expected"},
 			"S5": {"Here is web.\n", "Here is other.\n", "exit code 28, as expected"},
 			"S7": {"Hello, Angela!\n", " --region eu-west-1\n", "pending-acceptance", "exit code 2, as expected", "exit code 28, as expected", "http://api.internal/say-hello?name=Angela\nHello, Angela!\n"},
 			"s6": {"Here is db.\n", "exit code 28, as expected", "SUBNET_ACL_RESTRICTION"},

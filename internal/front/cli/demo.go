@@ -19,36 +19,43 @@ import (
 
 func (e *env) demoCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "demo [S2|S5|S6|S7]", Short: "Play a session: two instances, a group rule, its revocation; or another one by name",
-		Example: "  localvpc demo\n  localvpc demo S2", Args: cobra.MaximumNArgs(1), ValidArgs: []string{"S2", "S5", "S6", "S7"},
+		Use: "demo [S2|S4|S5|S6|S7]", Short: "Play a session: two instances, a group rule, its revocation; or another one by name",
+		Example: "  localvpc demo\n  localvpc demo S2", Args: cobra.MaximumNArgs(1), ValidArgs: []string{"S2", "S4", "S5", "S6", "S7"},
 		Long: `Play a session on an ephemeral localvpc of its own, each step printed as the AWS
 CLI command that it stands for. The exit code says whether everything was as expected.
 
   S2  addresses that move, and the firewall in front of them
+  S4  two zones behind a network load balancer: a server stands still, a zone goes down
   S5  one instance with two interfaces, two Elastic IPs and two firewalls
   S6  a bank: a public and a private subnet, network ACLs, a database nobody reaches
   S7  a service in one Region, its client in another: peering, and a private zone`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			play := (*story).play
+			name := ""
 			if len(args) > 0 {
+				name = strings.ToUpper(args[0])
 				var ok bool
-				if play, ok = sessions[strings.ToUpper(args[0])]; !ok {
+				if play, ok = sessions[name]; !ok {
 					return usage(cmd, fmt.Errorf("there is no session %q", args[0]))
 				}
 			}
-			return e.demo(cmd.Context(), play)
+			return e.demo(cmd.Context(), play, settings[name]...)
 		},
 	}
 }
 
 // sessions are those that have a name.
-var sessions = map[string]func(*story) error{"S2": (*story).addresses, "S5": (*story).interfaces, "S6": (*story).bank, "S7": (*story).regions}
+var sessions = map[string]func(*story) error{"S2": (*story).addresses, "S4": (*story).balanced, "S5": (*story).interfaces, "S6": (*story).bank, "S7": (*story).regions}
+
+// settings are the options of up that sessions have: health checks that ask each second
+// where AWS's shortest interval is five.
+var settings = map[string][]string{"S4": {"--health-interval-scale", "0.2"}}
 
 // demo starts a localvpc of its own and plays the session against it.
-func (e *env) demo(ctx context.Context, play func(*story) error) error {
+func (e *env) demo(ctx context.Context, play func(*story) error, options ...string) error {
 	started := e.progress("starting")
 	defer started()
-	r, end, err := e.own(ctx)
+	r, end, err := e.own(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -60,7 +67,7 @@ func (e *env) demo(ctx context.Context, play func(*story) error) error {
 	inner := *e
 	inner.url, inner.account, inner.region, inner.json = r.URL, "", "us-east-1", false
 	s := &story{e: &inner, ctx: ctx, ids: map[string]string{}}
-	fmt.Fprintf(e.out, "%s\n$ localvpc up --ephemeral\n", e.style.Dim("# A localvpc of its own, which keeps nothing."))
+	fmt.Fprintf(e.out, "%s\n$ localvpc %s\n", e.style.Dim("# A localvpc of its own, which keeps nothing."), strings.Join(append([]string{"up", "--ephemeral"}, options...), " "))
 	inner.ready(r)
 	fmt.Fprintln(e.out)
 	if err := play(s); err != nil {
@@ -71,12 +78,12 @@ func (e *env) demo(ctx context.Context, play func(*story) error) error {
 
 // own starts an ephemeral localvpc that ends with end, and with this process
 // whatever ends it.
-func (e *env) own(ctx context.Context) (r Ready, end func(), err error) {
+func (e *env) own(ctx context.Context, options []string) (r Ready, end func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return r, nil, fmt.Errorf("finding the program's own file: %w", err)
 	}
-	up := exec.Command(self, "up", "--ephemeral", "--listen", "127.0.0.1:0", "--dns", "off", "--json", "--until-stdin-ends")
+	up := exec.Command(self, append([]string{"up", "--ephemeral", "--listen", "127.0.0.1:0", "--dns", "off", "--json", "--until-stdin-ends"}, options...)...)
 	up.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process
 	var problems bytes.Buffer
 	up.Stderr = &problems

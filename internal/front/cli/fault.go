@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -105,7 +106,7 @@ func (e *env) faultSetCommand(kind, what, short, example string, words ...string
 				in["Rate"] = rate
 			}
 			var f Fault
-			if err := e.signed(cmd, "POST", "fault/set", in, &f); err != nil {
+			if err := e.signed(cmd.Context(), "POST", "fault/set", in, &f); err != nil {
 				return err
 			}
 			if e.json {
@@ -132,7 +133,7 @@ func (e *env) faultListCommand() *cobra.Command {
 		Use: "ls", Short: "List what is broken on purpose", Example: "  localvpc fault ls\n  localvpc fault ls --json", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all Faults
-			if err := e.signed(cmd, "GET", "fault", nil, &all); err != nil {
+			if err := e.signed(cmd.Context(), "GET", "fault", nil, &all); err != nil {
 				return err
 			}
 			return e.printFaults(all)
@@ -146,7 +147,7 @@ func (e *env) faultClearCommand() *cobra.Command {
 		Long: "Mend everything that is broken on purpose, in all accounts and Regions, and say what it was.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all Faults
-			if err := e.signed(cmd, "POST", "fault/clear", nil, &all); err != nil {
+			if err := e.signed(cmd.Context(), "POST", "fault/clear", nil, &all); err != nil {
 				return err
 			}
 			return e.printFaults(all)
@@ -171,7 +172,7 @@ func (e *env) printFaults(all Faults) error {
 }
 
 // signed asks a path of /_localvpc/ that wants to know who asks.
-func (e *env) signed(cmd *cobra.Command, method, path string, in, out any) error {
+func (e *env) signed(ctx context.Context, method, path string, in, out any) error {
 	if _, err := e.target(); err != nil {
 		return err
 	}
@@ -182,7 +183,7 @@ func (e *env) signed(cmd *cobra.Command, method, path string, in, out any) error
 			return fmt.Errorf("encoding the request: %w", err)
 		}
 	}
-	resp, err := e.aws().Do(cmd.Context(), "localvpc", method, "/_localvpc/"+path, http.Header{}, body)
+	resp, err := e.aws().Do(ctx, "localvpc", method, "/_localvpc/"+path, http.Header{}, body)
 	if err != nil {
 		return e.unreachable(err)
 	}
