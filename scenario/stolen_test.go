@@ -210,5 +210,22 @@ func TestS3NothingElse(t *testing.T) {
 			t.Errorf("%d zones are left of 2", len(list))
 		}
 		w.running(w.ec2, *one.InstanceId)
+
+		// A policy keeps credentials to the instance's own address, and to those who got
+		// them with a token.
+		deny := `{"Version":"2012-10-17","Statement":[
+			{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"NotIpAddress":{"aws:SourceIp":"` + *one.PublicIpAddress + `"}}},
+			{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"NumericLessThan":{"ec2:RoleDelivery":"2.0"}}},
+			{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringNotEquals":{"aws:Ec2InstanceSourceVpc":"` + *one.VpcId + `"}}}]}`
+		if out := w.signed("test", "test", "")("iam", "put-role-policy", "--role-name", "dyndns", "--policy-name", "here", "--policy-document", deny); out != "" {
+			t.Fatal(out)
+		}
+		if out := w.says("one", "sh /run/role.sh route53 "+zones); !strings.Contains(out, "<Name>ec2.example.com.</Name>") {
+			t.Errorf("from the instance: %s", out)
+		}
+		stolen := w.roleCredentials("one", "dyndns")
+		if out := stolen.curl(w, "internet", "route53", zones); !strings.Contains(out, "is not authorized to perform: route53:ListHostedZones") || !strings.Contains(out, "with an explicit deny in an identity-based policy") {
+			t.Errorf("from another machine: %s", out)
+		}
 	})
 }

@@ -81,6 +81,11 @@ func (c *Caller) Principal(r state.Reader) Context {
 		keys.Add("aws:MultiFactorAuthPresent", "false")
 		keys.Add("aws:SourceIdentity", s.SourceIdentity)
 		keys.Add("ec2:SourceInstanceARN", s.Instance)
+		keys.Add("ec2:RoleDelivery", s.Delivery)
+		keys.Add("aws:Ec2InstanceSourceVpc", s.VPC)
+		if s.Address.IsValid() {
+			keys.Add("aws:Ec2InstanceSourcePrivateIPv4", s.Address.String())
+		}
 		for _, t := range s.Tags {
 			tags = tags.With(t.Key, t.Value)
 		}

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -57,7 +58,13 @@ type Session struct {
 	Policy         string     `json:",omitempty"` // session policy, a document
 	PolicyArns     []string   `json:",omitempty"` // managed session policies
 	SourceIdentity string     `json:",omitempty"`
-	Instance       string     `json:",omitempty"` // ARN of the instance whose role it is
+
+	// Of an instance's role: the instance's ARN, its VPC and primary address, and the
+	// version of the metadata service that gave the credentials, "1.0" or "2.0".
+	Instance string     `json:",omitempty"`
+	VPC      string     `json:",omitempty"`
+	Address  netip.Addr `json:",omitzero"`
+	Delivery string     `json:",omitempty"`
 }
 
 // Seal is the secret.

@@ -150,7 +150,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !s.admit(w, r, instance) {
 		return
 	}
-	found, ok := root.find(path, &subject{snap: asker.Snapshot, instance: instance, now: s.cfg.Now(), seal: s.cfg.Seal, life: s.cfg.RoleSession, library: &s.library, sessions: &s.sessions, notary: s.cfg.Notary})
+	found, ok := root.find(path, &subject{snap: asker.Snapshot, instance: instance, now: s.cfg.Now(), token: len(r.Header[tokenHeader]) > 0, seal: s.cfg.Seal, life: s.cfg.RoleSession, library: &s.library, sessions: &s.sessions, notary: s.cfg.Notary})
 	if !ok {
 		refuse(w, http.StatusNotFound)
 		return

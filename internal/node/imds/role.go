@@ -69,10 +69,14 @@ func (s *subject) credentials(role *state.Role) string {
 		Account: i.Account, Kind: session.Role, Principal: role.UniqueID, Name: role.Name, Session: i.ID,
 		Issued: begin, Expires: begin.Add(s.life),
 		Instance: "arn:" + awsid.Partition(i.Region) + ":ec2:" + i.Region + ":" + i.Account + ":instance/" + i.ID,
+		VPC:      i.VpcID, Address: i.PrivateIP, Delivery: "1.0",
 	}
-	name := [3]string{i.Key.String(), role.UniqueID, stamp(begin)}
+	if s.token {
+		v.Delivery = "2.0"
+	}
+	name := [4]string{i.Key.String(), role.UniqueID, stamp(begin), v.Delivery}
 	return s.sessions.once(name, begin, func() string {
-		v.AccessKey = s.seal.KeyOf(session.Temporary, name[0]+" "+name[1]+" "+name[2])
+		v.AccessKey = s.seal.KeyOf(session.Temporary, strings.Join(name[:], " "))
 		secret, token := s.seal.Credentials(&v)
 		return object("Code", "Success", "LastUpdated", stamp(begin), "Type", "AWS-HMAC", "AccessKeyId", v.AccessKey,
 			"SecretAccessKey", secret, "Token", token, "Expiration", stamp(v.Expires))
@@ -84,15 +88,15 @@ func (s *subject) credentials(role *state.Role) string {
 type sessions struct {
 	mu    sync.Mutex
 	epoch time.Time
-	texts map[[3]string]string // by instance, role and epoch
+	texts map[[4]string]string // by instance, role, epoch and delivery
 }
 
 // once gives the text of a name, and has it made when it is not known.
-func (s *sessions) once(name [3]string, epoch time.Time, text func() string) string {
+func (s *sessions) once(name [4]string, epoch time.Time, text func() string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.texts == nil || !s.epoch.Equal(epoch) {
-		s.texts, s.epoch = map[[3]string]string{}, epoch
+		s.texts, s.epoch = map[[4]string]string{}, epoch
 	}
 	if _, ok := s.texts[name]; !ok {
 		s.texts[name] = text()

@@ -71,6 +71,17 @@ func TestRoleCredentials(t *testing.T) {
 	if err != nil || secret != c.SecretAccessKey || v.Session != testInstance || v.Principal != "AROAX" || !v.Expires.Equal(c.Expiration) {
 		t.Errorf("%+v %v", v, err)
 	}
+	if v.Instance != "arn:aws:ec2:eu-west-1:111122223333:instance/"+testInstance || v.VPC != "vpc-1" || v.Address.String() != "127.0.0.1" || v.Delivery != "1.0" {
+		t.Errorf("%+v", v)
+	}
+	var second credentials
+	token := w.token(t, "127.0.0.1", maxTTL)
+	if a := w.do(t, "127.0.0.1", "GET "+path+"security-credentials/Web", tokenHeader, token); json.Unmarshal([]byte(a.body), &second) != nil || second.AccessKeyId == c.AccessKeyId {
+		t.Errorf("%+v", a)
+	}
+	if v, _, err := (session.Seal{}).Open(second.AccessKeyId, second.Token); err != nil || v.Delivery != "2.0" {
+		t.Errorf("with a token: %+v %v", v, err)
+	}
 	if left := c.Expiration.Sub(now()); left < 5*time.Hour-time.Minute || left > 6*time.Hour {
 		t.Errorf("they last %s", left)
 	}

@@ -14,6 +14,7 @@ type subject struct {
 	snap     *state.Snapshot
 	instance *state.Instance
 	now      time.Time
+	token    bool          // it has shown one
 	seal     session.Seal  // of role credentials
 	life     time.Duration // of these
 	notary   Notary        // of identity documents; nil: they are not signed
