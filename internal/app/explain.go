@@ -258,7 +258,7 @@ func hop(h reach.Hop) render.Hop {
 func cause(r state.Reader, scope state.Scope, c reach.Cause) render.Cause {
 	out := render.Cause{
 		Code: string(c.Code), Component: c.Component, Direction: string(c.Direction), Return: c.Return,
-		Interface: c.Interface, Subnet: c.Subnet, Rule: c.Rule, State: c.State, Peering: c.Peering, Groups: c.Groups, Packet: addresses(c.Header),
+		Interface: c.Interface, Subnet: c.Subnet, Rule: c.Rule, State: c.State, Zone: c.Zone, Peering: c.Peering, Groups: c.Groups, Packet: addresses(c.Header),
 	}
 	if c.Was.IsValid() {
 		out.Was, out.Name = c.Was.String(), publicName(r, scope, c)

@@ -46,7 +46,14 @@ func (l *leg) ask(s fabric.Stage) *Hop {
 		if l.exit.Served || l.to.eni == nil || l.to.eni.InterfaceType == fabric.NatInterface {
 			return nil
 		}
+		if !l.guarded(l.to.eni) {
+			return nil
+		}
 		return l.group(l.to.eni, fabric.Ingress)
+	case fabric.Balance:
+		return l.balance()
+	case fabric.NodeAclOut, fabric.NodeAclIn, fabric.NodeGroupOut, fabric.NodeGroupIn:
+		return l.behind(s)
 	}
 	return nil // Tracked: the way back passes the groups, see group
 }
@@ -205,16 +212,20 @@ func answerable(acl fabric.Acl, dir fabric.Direction, h fabric.Header) (passing 
 // flow is tracked where the way there has passed.
 func (l *leg) group(n *state.NetworkInterface, dir fabric.Direction) *Hop {
 	hop := &Hop{Kind: KindGroup, ID: firstOf(n.Groups), Direction: dir}
-	if l.back && l.knows() {
+	if l.back && (l.through != nil || l.knows()) {
 		hop.Stateful = true // see tracked
 		return hop
 	}
-	groups := present(l.r, n)
 	via := l.peering
 	if dir == fabric.Egress {
 		via = l.exit.Peering
 	}
-	member := fabric.Member(l.r, n.Scope(), n.VpcID, via)
+	return l.groups(n, present(l.r, n), dir, fabric.Member(l.r, n.Scope(), n.VpcID, via))
+}
+
+// groups asks groups of an interface about the header.
+func (l *leg) groups(n *state.NetworkInterface, groups []string, dir fabric.Direction, member func(fabric.Match, netip.Addr) bool) *Hop {
+	hop := &Hop{Kind: KindGroup, Direction: dir}
 	if id, rule, ok := fabric.FirstRule(l.r, n.Scope(), groups, dir, l.header, member); ok {
 		return &Hop{Kind: KindGroup, ID: id, Direction: dir, Rule: rule.ID}
 	}

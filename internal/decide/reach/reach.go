@@ -71,6 +71,7 @@ const (
 	KindVpc        Kind = "vpc" // the VPC itself answers: Rule is the service
 	KindGateway    Kind = "internet-gateway"
 	KindNat        Kind = "natgateway"
+	KindBalancer   Kind = "load-balancer"
 	KindHost       Kind = "host" // outside of every VPC
 	KindFault      Kind = "fault"
 	KindPeering    Kind = "vpc-peering-connection"
@@ -109,6 +110,10 @@ const (
 	GroupHasNoRules      Code = "SG_HAS_NO_RULES"
 	IgwPublicEgress      Code = "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS"
 	MoreSpecificRoute    Code = "MORE_SPECIFIC_ROUTE"
+	Hairpin              Code = "ELBV2_SOURCE_ADDRESS_PRESERVATION"
+	NoListener           Code = "ELBV2_LISTENERS_MISMATCH"
+	NoTargetGroup        Code = "ELBV2_LISTENER_HAS_NO_TG"
+	NoTargets            Code = "ELBV2_NO_TARGETS_IN_AZ"
 	NoPath               Code = "NO_PATH"
 	NoPossible           Code = "NO_POSSIBLE_DESTINATION"
 	NoRoute              Code = "NO_ROUTE_TO_DESTINATION"
@@ -116,6 +121,7 @@ const (
 	PeerAddress          Code = "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR"
 	ProtocolRestriction  Code = "PROTOCOL_RESTRICTION"
 	SubnetAcl            Code = "SUBNET_ACL_RESTRICTION"
+	TargetAddress        Code = "TARGET_ADDRESS_RESTRICTION"
 	UnassociatedResource Code = "UNASSOCIATED_COMPONENT"
 	UnknownResource      Code = "UNKNOWN_RESOURCE"
 	UnsupportedComponent Code = "UNSUPPORTED_COMPONENT"
@@ -132,6 +138,7 @@ type Cause struct {
 	Return    bool // on the way back
 	Component string
 	Interface string         // whose groups or addresses are meant
+	Zone      string         // of the balancer's node
 	Subnet    string         // whose ACL or route table is meant
 	Rule      string         // of an ACL or a route table: what refused it
 	State     string         // of the component, or of the peering connection, when that is the reason
@@ -159,9 +166,21 @@ type Miss struct {
 	Void     fabric.Void
 }
 
-// Walk explains a packet.
+// Walk explains a packet. Where a load balancer may send it to several targets, one
+// that it does not get to and back is the answer.
 func Walk(r state.Reader, q Query) Report {
-	w := walk{r: r, q: q, passed: map[passage]bool{}, came: map[string]string{}}
+	first, picks := explain(r, q, 0)
+	for pick := 1; first.Reachable && pick < picks; pick++ {
+		if other, _ := explain(r, q, pick); !other.Reachable {
+			return other
+		}
+	}
+	return first
+}
+
+// explain asks about one of the targets, and says how many there are.
+func explain(r state.Reader, q Query, pick int) (report Report, picks int) {
+	w := walk{r: r, q: q, pick: pick, passed: map[passage]bool{}, came: map[string]string{}}
 	hint := q.Destination.Vpc
 	if q.Source.Interface == "" && q.Source.Instance == "" && q.Source.Host == "" && !q.Source.Outside {
 		if dst, cause := w.resolve(q.Destination, ""); cause == nil {
@@ -171,12 +190,12 @@ func Walk(r state.Reader, q Query) Report {
 	src, cause := w.resolve(q.Source, hint)
 	if cause != nil {
 		cause.Stage, cause.Direction = fabric.Source, fabric.Egress
-		return Report{Because: []Cause{*cause}}
+		return Report{Because: []Cause{*cause}}, 0
 	}
 	dst, cause := w.resolve(q.Destination, src.vpc)
 	if cause != nil {
 		cause.Stage, cause.Direction = fabric.Destination, fabric.Ingress
-		return Report{Because: []Cause{*cause}}
+		return Report{Because: []Cause{*cause}}, 0
 	}
 	if src.outside && dst.eni != nil && q.Destination.Addr == (netip.Addr{}) {
 		// Who is outside means the public address; without one there is no way.
@@ -192,5 +211,6 @@ func Walk(r state.Reader, q Query) Report {
 	if q.Protocol != fabric.ICMP {
 		w.header.Type, w.header.Code = 0, 0
 	}
-	return w.report()
+	report = w.report()
+	return report, w.picks
 }

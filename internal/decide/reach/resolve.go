@@ -3,6 +3,7 @@ package reach
 import (
 	"net/netip"
 
+	"github.com/localvpc/localvpc/internal/decide/balance"
 	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/state"
 )
@@ -16,6 +17,7 @@ type end struct {
 	eni      *state.NetworkInterface
 	instance *state.Instance
 	nat      *state.NatGateway
+	balancer *state.LoadBalancer
 	subnet   *state.Subnet
 	acl      fabric.Acl // of the subnet; without a key: none
 	outside  bool       // in the simulated internet, with this name
@@ -104,6 +106,9 @@ func (w *walk) at(n *state.NetworkInterface, a netip.Addr) end {
 		e.addr = n.Primary()
 	}
 	e.nat, _ = fabric.NatOf(w.r, n)
+	if n.InterfaceType == fabric.BalancerInterface {
+		e.balancer, _, _ = fabric.NodeOf(w.r, n)
+	}
 	if n.Attachment != nil {
 		e.instance, _ = state.Instances.Get(w.r, n.Scope().Key(n.Attachment.InstanceID))
 	}
@@ -125,6 +130,14 @@ func (e end) state() *Cause {
 	case n.InterfaceType == fabric.NatInterface:
 		if e.nat != nil && e.nat.State != "available" {
 			return &Cause{Code: BadState, Component: e.nat.ID, State: e.nat.State}
+		}
+		return nil
+	case n.InterfaceType == fabric.BalancerInterface:
+		if e.balancer == nil {
+			return &Cause{Code: UnassociatedResource, Component: n.ID, State: n.Status}
+		}
+		if !balance.Carries(e.balancer) {
+			return &Cause{Code: BadState, Component: e.balancer.ID, State: e.balancer.State}
 		}
 		return nil
 	case n.Attachment == nil:

@@ -17,6 +17,9 @@ type walk struct {
 	changes  []change          // of the header, on the way there
 	passed   map[passage]bool  // what the way there has passed
 	came     map[string]string // by which peering connection it came into a VPC
+	passes   []pass            // the flow's ways through balancers
+	pick     int               // which target is asked about, where any may be meant
+	picks    int               // of how many
 }
 
 // passage is a flow's first pass through a router: from an interface that passes
@@ -132,6 +135,10 @@ type leg struct {
 	first   *Hop   // the gateway or peering connection that it came in by
 	last    *Hop   // the gateway that it goes out by, or the NAT gateway
 	closed  *Cause // why the receiving interface takes nothing
+	node    end    // of a balancer, that it passes or gets to
+	front   fabric.Front
+	through *pass         // the balancer's way, when the router sends it on for the node
+	asked   fabric.Header // as it was in front of it
 }
 
 // enter makes the leg one of a VPC's router.
@@ -171,6 +178,7 @@ func (l *leg) router() *leg {
 	if l.vpc.Key.ID != "" {
 		l.exit = l.vpc.Exit(l.r, in, l.header)
 	}
+	l.balancer()
 	if n := l.exit.Interface; n != nil {
 		l.to = l.walk.at(n, netip.Addr{})
 	}
@@ -178,7 +186,7 @@ func (l *leg) router() *leg {
 	for _, s := range fabric.Path() {
 		if hop := l.ask(s); hop != nil {
 			hop.Stage = s
-			if hop != l.first { // which has seen the packet before it was translated
+			if hop != l.first && s != fabric.Balance { // which have seen the packet before it was translated
 				hop.Header = l.header
 			}
 			for i, c := range hop.Blocked {
@@ -190,12 +198,14 @@ func (l *leg) router() *leg {
 			l.stages[s] = hop
 		}
 	}
-	l.tracked()
-	stuck := l.stages[fabric.Destination] != nil && len(l.stages[fabric.Destination].Blocked) > 0
+	if l.through == nil {
+		l.tracked()
+	}
+	stuck := l.refuses(fabric.Destination) || l.refuses(fabric.Balance)
 	switch {
 	case l.exit.Served:
 		return nil
-	case l.exit.Internet != "":
+	case l.exit.Internet != "" && !l.refuses(fabric.Balance):
 		return l.leave()
 	case l.exit.Peering != "" && !stuck:
 		return l.cross()
@@ -409,6 +419,9 @@ func (l *leg) hops() []Hop {
 	}
 	if l.number == 1 {
 		instance(l.from)
+		if l.asked != (fabric.Header{}) && len(hops) > 0 {
+			hops[0].Header = l.asked
+		}
 	}
 	add(l.stages[fabric.Sending])
 	add(l.stages[fabric.Source])
@@ -422,6 +435,11 @@ func (l *leg) hops() []Hop {
 	add(l.stages[fabric.Destination])
 	add(l.stages[fabric.AclIn])
 	add(l.stages[fabric.GroupIn])
+	add(l.stages[fabric.Balance])
+	add(l.stages[fabric.NodeGroupOut])
+	add(l.stages[fabric.NodeAclOut])
+	add(l.stages[fabric.NodeAclIn])
+	add(l.stages[fabric.NodeGroupIn])
 	add(l.stages[fabric.Taking])
 	add(l.last)
 	if l.to.eni != nil && l.last == nil {

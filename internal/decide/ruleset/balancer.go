@@ -146,6 +146,11 @@ func back(v fabric.VPC) plan.Chain {
 	own := plan.In(setSource, plan.IIfName, plan.SAddr)
 	own.Not = true
 	wrong := []plan.Match{own}
+	if v.Peered { // a target behind a peering connection: its chain asks when flows begin
+		peer := fromPeer
+		peer.Not = true
+		wrong = append(wrong, peer)
+	}
 	if v.Forwards {
 		any := plan.In(setNoCheck, plan.IIfName)
 		any.Not = true
@@ -169,15 +174,16 @@ func on() plan.Chain {
 }
 
 func behind(v fabric.VPC) plan.Chain {
-	c := plan.Chain{Name: chainBehind}
+	// To who sent it, with his own address (NLB User Guide, "Client IP preservation").
+	begins := marked(accepted)
+	begins.Values = []plan.Value{plan.Num(0)}
+	c := plan.Chain{Name: chainBehind, Rules: []plan.Rule{plan.Do(plan.Drop, "", begins, plan.In(setSource, plan.OIfName, plan.SAddr))}}
 	if v.Filters {
 		c.Rules = append(c.Rules, plan.Rule{VMap: byNode(mapAclOn)})
 	}
 	c.Rules = append(c.Rules,
 		plan.Do(plan.Accept, "", answers),
 		plan.Do(plan.Accept, "", marked(accepted)),
-		// To who sent it, with his own address (NLB User Guide, "Client IP preservation").
-		plan.Do(plan.Drop, "", plan.In(setSource, plan.OIfName, plan.SAddr)),
 		plan.Rule{VMap: byNode(mapGuardOn)},
 		plan.Do(plan.Drop, ""),
 	)

@@ -40,6 +40,7 @@ type Cause struct {
 	Subnet    string
 	Rule      string
 	State     string
+	Zone      string // of a load balancer's node
 	Peering   string // the peering connection that the packet comes by, or could go by
 	Groups    []string
 	Rules     []Considered

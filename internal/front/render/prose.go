@@ -86,6 +86,8 @@ func prose(c Cause) string {
 			return fmt.Sprintf("the route %s is a blackhole%s: the peering connection %s is %s", c.Rule, where, c.Peering, c.State)
 		}
 		return fmt.Sprintf("the route %s is a blackhole: its target is gone%s: replace it", c.Rule, where)
+	case "ELBV2_LISTENERS_MISMATCH", "ELBV2_LISTENER_HAS_NO_TG", "ELBV2_NO_TARGETS_IN_AZ", "ELBV2_SOURCE_ADDRESS_PRESERVATION", "TARGET_ADDRESS_RESTRICTION":
+		return balancer(c, addresses, groups)
 	case "DISCONNECTED_VPCS":
 		return "source and destination are in VPCs that nothing connects: peer them, use public addresses, or put them into one VPC"
 	case "UNSUPPORTED_COMPONENT":
@@ -99,6 +101,25 @@ func prose(c Cause) string {
 		return "an end of the way is missing: give an instance or an interface"
 	}
 	return strings.TrimSpace(c.Component + " " + c.State)
+}
+
+// balancer is what a load balancer says.
+func balancer(c Cause, addresses, groups string) string {
+	zone := c.Zone
+	if zone == "" {
+		zone = "this zone"
+	}
+	switch c.Code {
+	case "ELBV2_LISTENERS_MISMATCH":
+		return fmt.Sprintf("%s has no listener for it, or its node in %s does not serve (%s): ask the port and protocol of a listener, or create one", c.Component, zone, c.Packet)
+	case "ELBV2_LISTENER_HAS_NO_TG":
+		return fmt.Sprintf("the target group of the listener %s is gone: forward to another one", c.Rule)
+	case "ELBV2_NO_TARGETS_IN_AZ":
+		return fmt.Sprintf("%s has no target in %s (target group %s): register one there that runs, or switch load_balancing.cross_zone.enabled on", c.Component, zone, groups)
+	case "ELBV2_SOURCE_ADDRESS_PRESERVATION":
+		return fmt.Sprintf("%s sends it to who has sent it, %s, with its own address as the source, and nobody answers himself: switch preserve_client_ip.enabled off, or ask without the load balancer", c.Component, c.Interface)
+	}
+	return fmt.Sprintf("nothing at %s takes what %s sends there: register a target that has an interface", addresses, c.Component)
 }
 
 // translated is what a group says to a neighbour who comes by the internet gateway.

@@ -133,6 +133,11 @@ func draw(t *rapid.T, r state.Reader, ps []plug) probe {
 	default:
 		p.Dst = public("to")
 	}
+	ports := fabrictest.Ports
+	if as := fronts(r, p.from, v); len(as) > 0 && rapid.IntRange(0, 2).Draw(t, "to a balancer") > 0 {
+		p.Dst = rapid.SampledFrom(as).Draw(t, "front")
+		ports = append(slices.Repeat(fabrictest.BalancerPorts, 4), 443)
+	}
 	p.Protocol = rapid.SampledFrom([]uint8{6, 6, 6, 17, 17, 1, 1, 50, 253}).Draw(t, "protocol")
 	if service := slices.Index(places[:3], p.Dst); service >= 0 {
 		p.Protocol = rapid.SampledFrom([]uint8{6, 17, 1}).Draw(t, "protocol of service")
@@ -143,12 +148,29 @@ func draw(t *rapid.T, r state.Reader, ps []plug) probe {
 		fallthrough
 	case fabric.UDP:
 		p.SPort = rapid.Uint16Range(1100, 50000).Draw(t, "source port") // a NAT gateway keeps these
-		p.DPort = rapid.SampledFrom(fabrictest.Ports).Draw(t, "port")
+		p.DPort = rapid.SampledFrom(ports).Draw(t, "port")
 	case fabric.ICMP:
 		p.Type = rapid.SampledFrom([]uint8{8, 8, 8, 0, 3, 11, 13, 14, 200}).Draw(t, "type")
 		p.Code = rapid.SampledFrom([]uint8{0, 0, 0, 4}).Draw(t, "code")
 	}
 	return p
+}
+
+// fronts are the addresses of balancers that a machine may ask: its VPC's, and
+// public ones.
+func fronts(r state.Reader, from plug, v int) []netip.Addr {
+	var as []netip.Addr
+	for b := range state.LoadBalancers.All(r) {
+		for _, n := range b.Nodes {
+			if from.router != ruleset.Internet && (b.VpcID == string(from.router) || v == fabrictest.Far) {
+				as = append(as, n.PrivateIP)
+			}
+			if n.PublicIP.IsValid() {
+				as = append(as, n.PublicIP)
+			}
+		}
+	}
+	return as
 }
 
 // fresh makes each probe of a case a flow of its own: another source port or
@@ -263,7 +285,7 @@ func compare(report reach.Report, back bool, j ruleset.Journey) error {
 		return fmt.Errorf("the explanation refuses it at %s of %s (%s), the rules let it pass", first.Stage, first.Space, first.Code)
 	case first != nil && (first.Stage != last.Refused || first.Leg != len(j.Legs) || first.Space != string(last.Space)):
 		return fmt.Errorf("the explanation refuses it at %s of %s, leg %d (%s), the rules at %s of %s, leg %d", first.Stage, first.Space, first.Leg, first.Code, last.Refused, last.Space, len(j.Legs))
-	case first != nil && (first.Stage == fabric.AclOut || first.Stage == fabric.AclIn) && first.Rule != last.Cause:
+	case first != nil && isAcl(first.Stage) && first.Rule != last.Cause:
 		return fmt.Errorf("the explanation names %s, the rules %s", first.Rule, last.Cause)
 	}
 	hops := report.Forward
@@ -298,6 +320,14 @@ func compare(report reach.Report, back bool, j ruleset.Journey) error {
 	return nil
 }
 
+func isAcl(s fabric.Stage) bool {
+	return s == fabric.AclOut || s == fabric.AclIn || s == fabric.NodeAclOut || s == fabric.NodeAclIn
+}
+
+func isGroup(s fabric.Stage) bool {
+	return s == fabric.GroupOut || s == fabric.GroupIn || s == fabric.NodeGroupOut || s == fabric.NodeGroupIn
+}
+
 // another says whether the explanation has the answer get another source on its
 // way, so that it means nothing to who asked.
 func another(report reach.Report) bool {
@@ -319,7 +349,9 @@ func (p probe) begins(report reach.Report) bool {
 
 // translated says whether the way there passes a gateway.
 func translated(report reach.Report) bool {
-	return slices.ContainsFunc(report.Forward, func(h reach.Hop) bool { return h.Kind == reach.KindGateway || h.Kind == reach.KindNat })
+	return slices.ContainsFunc(report.Forward, func(h reach.Hop) bool {
+		return h.Kind == reach.KindGateway || h.Kind == reach.KindNat || h.Kind == reach.KindBalancer
+	})
 }
 
 // answered is a flow that groups have let pass: its first packet and the answer
@@ -331,7 +363,7 @@ type answered struct{ there, back probe }
 func noGroups(report reach.Report, back bool, j ruleset.Journey) error {
 	rest := reach.Report{}
 	for _, c := range report.Because {
-		if c.Stage != fabric.GroupOut && c.Stage != fabric.GroupIn {
+		if !isGroup(c.Stage) {
 			rest.Because = append(rest.Because, c)
 		}
 	}
