@@ -20,7 +20,7 @@ var rcodes = map[dnsview.Rcode]string{
 }
 
 // DNS implements apiserver.Control.
-func (e *engine) DNS(_ context.Context, q apiserver.DNSQuery) (any, error) {
+func (e *engine) DNS(ctx context.Context, q apiserver.DNSQuery) (any, error) {
 	question, err := questionOf(q)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (e *engine) DNS(_ context.Context, q apiserver.DNSQuery) (any, error) {
 		return out, nil
 	}
 	question.Client = client
-	a := view.Answer(question)
+	a := e.resolver.Ask(ctx, view, question)
 	out.Status, out.Authoritative = rcodes[a.Rcode], a.AA
 	for _, r := range a.Answer {
 		out.Answer = append(out.Answer, record(r))

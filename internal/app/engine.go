@@ -170,6 +170,7 @@ func build(set settings, inside *world.Inside, log *slog.Logger) (*engine, error
 		return nil, err
 	}
 	e.resolver = dnsserver.New(e.store.Snapshot, time.Now)
+	e.resolver.Reach(e.abroad)
 	images, err := e.catalogue()
 	if err != nil {
 		return nil, err

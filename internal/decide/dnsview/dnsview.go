@@ -49,6 +49,8 @@ type Question struct {
 	Client netip.Prefix
 	// Chances, when it is not nil, is told what was left to chance.
 	Chances *[]Chance
+	// Others knows what name servers of users have said; nil: none of them is asked.
+	Others Others
 	// left is how many zones may still be asked for the answer; nil: all of
 	// maxZones.
 	left *int
@@ -73,6 +75,11 @@ type Answer struct {
 	Additional []Record
 	Because    []Cause // from the widest to the narrowest
 	Located    bool    // where the asker is has decided about it
+	// Foreign: a name server of a user has had a part in it, so that it holds for as
+	// long as the TTLs say, not for as long as the state is the same.
+	Foreign bool
+	// Need, when it is not nil, has to be known before there is an answer.
+	Need *Need
 }
 
 // Decider is a kind of thing that decides about names.
@@ -95,7 +102,8 @@ const (
 	Delegation       Decider = "delegation"             // Domain is delegated to the name server ID at Addr
 	NameServerHost   Decider = "name-server"            // the name server ID at Addr has no zone for Domain
 	LameServer       Decider = "lame-server"            // the name server ID, to which Domain is delegated, does not have it
-	OtherServer      Decider = "other-server"           // the name server ID, to which Domain is delegated, is not of the public tree
+	OtherServer      Decider = "other-server"           // the name server ID at Addr, to which Domain is delegated, is not of the public tree
+	SilentServer     Decider = "silent-server"          // the same, and it does not answer, or refuses to
 	TooManyZones     Decider = "too-many-zones"         // the answer would need more zones than are asked
 	NotRecursive     Decider = "not-recursive"          // the question does not ask for recursion
 	HostedZone       Decider = "hosted-zone"            // the hosted zone ID at Domain

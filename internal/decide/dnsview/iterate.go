@@ -12,9 +12,10 @@ import (
 // a name server of the root and follows the delegations. The name servers are asked
 // by calling what decides for them, with the same snapshot; nothing travels and
 // nothing is remembered. So the answer is the one that a resolver with an empty
-// cache gets, a change is answered from its commit on, and TTLs are whole. Name
-// servers that are not of the public tree (a program in an instance) cannot be
-// asked this way: OtherServer says so.
+// cache gets, a change is answered from its commit on, and TTLs are whole. A name
+// server that is not of the public tree (a program in an instance) cannot be asked
+// this way: what it has said is told by the question's Others, or else is what the
+// answer needs.
 //
 // Where the way from the root to a registered zone leads is the same for all names
 // in it, as long as the snapshot is: a view finds it out once.
@@ -56,7 +57,7 @@ func (v *View) iterate(q Question) Answer {
 		}
 		zone, hosts = next, delegated(ans)
 		// What a hosted zone delegates to is in an order that was drawn.
-		if made = made && ans.Because[0].Decider == PublicTree; made {
+		if made = made && len(ans.Because) > 0 && ans.Because[0].Decider == PublicTree; made {
 			for i := range hosts {
 				hosts[i].text = hosts[i].name.String()
 			}
@@ -68,7 +69,7 @@ func (v *View) iterate(q Question) Answer {
 // finish makes the resolver's answer of a name server's.
 func (v *View) finish(a, ans Answer) Answer {
 	a.Rcode, a.Answer, a.Located = ans.Rcode, ans.Answer, ans.Located
-	if len(ans.Answer) == 0 || ans.Authority != nil && ans.Authority[0].Type == TypeSOA {
+	if len(ans.Answer) == 0 || len(ans.Authority) > 0 && ans.Authority[0].Type == TypeSOA {
 		a.Authority = ans.Authority
 	}
 	for _, c := range ans.Because {
@@ -104,21 +105,39 @@ func (v *View) askOne(a *Answer, zone Name, hosts []host, q Question) (Answer, b
 			return Answer{}, false
 		}
 		if !h.addr.IsValid() {
-			h.addr = v.addrOf(h.name, q)
+			if h.addr = v.addrOf(a, h.name, q); a.Need != nil {
+				return Answer{}, false
+			}
 		}
 		server, ok := ServerAt(v.r, h.addr)
 		cause := Cause{Decider: Delegation, Domain: zone, ID: h.text, Addr: h.addr}
 		if h.text == "" {
 			cause.ID = h.name.String()
 		}
-		if !ok {
+		ans := Answer{Rcode: ServerFailure}
+		switch {
+		case ok:
+			ans = v.through(server, q)
+		case q.Others != nil && h.addr.IsValid():
+			cause.Decider = OtherServer
+			need := Need{h.addr, q.Name, q.Type}
+			if ans, ok = q.Others(need); !ok {
+				a.Need, a.Because = &need, append(a.Because, cause)
+				return Answer{}, false
+			}
+			a.Foreign = true
+			ans = ans.said(zone, q)
+		default:
 			cause.Decider = OtherServer
 			a.Because = append(a.Because, cause)
 			continue
 		}
-		ans := v.through(server, q)
 		if ans.Rcode == Refused || ans.Rcode == ServerFailure {
-			cause.Decider = LameServer
+			if cause.Decider == OtherServer {
+				cause.Decider = SilentServer
+			} else {
+				cause.Decider = LameServer
+			}
 			a.Because = append(a.Because, cause)
 			if ans.Rcode == ServerFailure {
 				a.Because = append(a.Because, ans.Because...)
@@ -142,12 +161,13 @@ func (v *View) through(server *View, q Question) Answer {
 }
 
 // addrOf finds the address of a name server that came without one; the zero one
-// when it has none.
-func (v *View) addrOf(n Name, q Question) netip.Addr {
+// when it has none, or the answer needs more to know it.
+func (v *View) addrOf(to *Answer, n Name, q Question) netip.Addr {
 	if a, ok := hostAddr(n); ok {
 		return a
 	}
-	ans := Internet(v.r).Answer(Question{Name: n, Type: TypeA, Recurse: true, Draw: q.Draw, Chances: q.Chances, left: q.left})
+	ans := Internet(v.r).Answer(Question{Name: n, Type: TypeA, Recurse: true, Draw: q.Draw, Chances: q.Chances, Others: q.Others, left: q.left})
+	to.Foreign, to.Need = to.Foreign || ans.Foreign, ans.Need
 	for _, r := range ans.Answer {
 		if r.Type == TypeA {
 			a, _ := netip.AddrFromSlice([]byte(r.Data))

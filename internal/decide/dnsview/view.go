@@ -83,6 +83,7 @@ func (v *View) Answer(q Question) Answer {
 		next.Name = target
 		more := v.decide(next)
 		a.Rcode, a.Authority, a.Located = more.Rcode, more.Authority, a.Located || more.Located
+		a.Foreign, a.Need = a.Foreign || more.Foreign, more.Need
 		a.Answer = append(a.Answer, more.Answer...)
 		a.Because = append(append(a.Because, Cause{Decider: CanonicalName, Domain: target}), more.Because...)
 	}

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -118,7 +119,9 @@ func (c NameCause) prose() string {
 	case "lame-server":
 		return c.Domain + " is delegated to " + c.ID + ", which has no such zone: give the NS record the name servers of the zone"
 	case "other-server":
-		return c.Domain + " is delegated to " + c.ID + ", which is no name server of Route 53: the simulated internet asks no other"
+		return c.Domain + " is delegated to " + c.ID + " (" + cmp.Or(c.Address, "without an address") + "), a name server of somebody's own"
+	case "silent-server":
+		return c.ID + " (" + c.Address + ") does not answer for " + c.Domain + ", or refuses to: see whether it runs, has the zone, and may be reached on port 53 from the internet"
 	case "too-many-zones":
 		return "the search for " + c.Domain + " was given up: it leads through too many zones"
 	case "not-recursive":

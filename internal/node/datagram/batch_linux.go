@@ -73,10 +73,10 @@ func (b *batch) receive(fd int, told bool) (int, error) {
 }
 
 // answer makes the answers to the first n packets and says how many there are.
-func (b *batch) answer(n int, told bool, answer Answer) (count int) {
+func (b *batch) answer(c *Conn, n int, told bool, answer Answer) (count int) {
 	b.answers = b.answers[:0]
 	for i := range n {
-		p := Packet{Text: b.data[i][:b.in[i].size], From: addrOf(&b.from[i])}
+		p := Packet{Text: b.data[i][:b.in[i].size], From: addrOf(&b.from[i]), peer: peer{c, b, i}}
 		if told {
 			p.To = b.destination(i)
 		}
@@ -111,6 +111,35 @@ func (b *batch) send(fd, count int) {
 			}
 		default:
 			next++
+		}
+	}
+}
+
+// peer is who sent a packet.
+type peer struct {
+	c *Conn
+	b *batch
+	i int
+}
+
+func (p peer) later() func([]byte) {
+	from, control, size := p.b.from[p.i], p.b.control[p.i], p.b.in[p.i].header.Controllen
+	name := p.b.in[p.i].header.Namelen
+	return func(answer []byte) {
+		if len(answer) == 0 {
+			return
+		}
+		vec := unix.Iovec{Base: &answer[0]}
+		vec.SetLen(len(answer))
+		m := unix.Msghdr{Name: (*byte)(unsafe.Pointer(&from)), Namelen: name, Iov: &vec}
+		m.SetIovlen(1)
+		if size > 0 {
+			m.Control, m.Controllen = (*byte)(unsafe.Pointer(&control)), size
+		}
+		p.c.mu.Lock()
+		defer p.c.mu.Unlock()
+		if !p.c.ended {
+			_, _, _ = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(p.c.fd), uintptr(unsafe.Pointer(&m)), unix.MSG_DONTWAIT)
 		}
 	}
 }

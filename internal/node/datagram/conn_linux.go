@@ -81,7 +81,7 @@ func (c *Conn) Serve(told bool, answer Answer) error {
 				break
 			}
 			if n > 0 {
-				b.send(c.fd, b.answer(n, told, answer))
+				b.send(c.fd, b.answer(c, n, told, answer))
 			}
 		}
 		batches.Put(b)

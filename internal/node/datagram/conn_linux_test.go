@@ -26,7 +26,12 @@ func echo(t *testing.T, network string, at net.IP, told bool) (*Conn, chan error
 	ended := make(chan error, 1)
 	go func() {
 		ended <- c.Serve(told, func(p Packet, out []byte) []byte {
-			if string(p.Text) == "silence" {
+			switch string(p.Text) {
+			case "silence":
+				return out
+			case "later":
+				reply, text := p.Later(), fmt.Appendf(nil, "later from %s to %s", p.From, p.To)
+				go reply(text)
 				return out
 			}
 			return fmt.Appendf(out, "%s from %s to %s", p.Text, p.From, p.To)
@@ -95,6 +100,10 @@ func TestEachPacketIsAnswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, one, fmt.Sprintf("%s from %s to %s", bytes.Repeat([]byte("x"), maxPacket), c.at, c.to))
+		if _, err := one.Write([]byte("later")); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, one, fmt.Sprintf("later from %s to %s", c.at, c.to))
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -5,10 +5,25 @@ package datagram
 import (
 	"errors"
 	"net"
+	"net/netip"
 )
 
 // Conn is a UDP socket that is served.
 type Conn struct{ c *net.UDPConn }
+
+// peer is who sent a packet.
+type peer struct {
+	c    *net.UDPConn
+	from netip.AddrPort
+}
+
+func (p peer) later() func([]byte) {
+	return func(answer []byte) {
+		if len(answer) > 0 {
+			_, _ = p.c.WriteToUDPAddrPort(answer, p.from)
+		}
+	}
+}
 
 // Take takes over a socket.
 func Take(c *net.UDPConn) (*Conn, error) { return &Conn{c}, nil }
@@ -34,7 +49,7 @@ func (c *Conn) Serve(told bool, answer Answer) error {
 		if err != nil {
 			return err
 		}
-		if out = answer(Packet{Text: in[:n], From: from.Addr().Unmap()}, out[:0]); len(out) > 0 {
+		if out = answer(Packet{Text: in[:n], From: from.Addr().Unmap(), peer: peer{c.c, from}}, out[:0]); len(out) > 0 {
 			_, _ = c.c.WriteToUDPAddrPort(out, from)
 		}
 	}

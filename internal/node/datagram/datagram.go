@@ -17,7 +17,13 @@ type Packet struct {
 	Text []byte
 	From netip.Addr
 	To   netip.Addr // the zero one unless it is told
+
+	peer peer
 }
+
+// Later gives what sends the answer to the packet when it takes longer: nothing else
+// of the packet may be used by then. The answer is lost if the socket is closed.
+func (p Packet) Later() func(answer []byte) { return p.peer.later() }
 
 // Answer appends the answer to a packet, or nothing when there is to be none.
 type Answer func(p Packet, out []byte) []byte

@@ -53,6 +53,24 @@ func connect(ctx context.Context, enter Enter, ns plan.Netns, from netip.Addr, t
 	return c.(*net.TCPConn), nil // it is a stream socket of IP
 }
 
+// UDP makes a socket in a namespace that sends to an address and hears nobody else.
+// from is as for TCP.
+func UDP(enter Enter, ns plan.Netns, from netip.Addr, to netip.AddrPort) (*net.UDPConn, error) {
+	var c *net.UDPConn
+	err := enter(ns, func() (err error) {
+		var local *net.UDPAddr
+		if from.IsValid() {
+			local = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+		}
+		c, err = net.DialUDP("udp", local, net.UDPAddrFromAddrPort(to))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making a socket to %s: %w", to, err)
+	}
+	return c, nil
+}
+
 // begin makes a socket where the thread is, and has the kernel start to connect it.
 func begin(from netip.Addr, to netip.AddrPort) (*os.File, error) {
 	family := unix.AF_INET

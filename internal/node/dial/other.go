@@ -19,3 +19,8 @@ type Enter func(ns plan.Netns, f func() error) error
 func TCP(context.Context, Enter, plan.Netns, netip.Addr, netip.AddrPort) (*net.TCPConn, error) {
 	return nil, errors.ErrUnsupported
 }
+
+// UDP makes a socket in a namespace that sends to an address.
+func UDP(Enter, plan.Netns, netip.Addr, netip.AddrPort) (*net.UDPConn, error) {
+	return nil, errors.ErrUnsupported
+}

@@ -38,6 +38,7 @@ type Server struct {
 	limit    vantage.Limit
 	draw     func() uint64 // what is left to chance in an answer
 	kept     atomic.Int64  // size of all kept answers
+	others   *others       // nil: users' name servers are not asked
 
 	mu     sync.Mutex
 	places map[state.Key]*place
@@ -62,6 +63,10 @@ func New(snapshot func() *state.Snapshot, now func() time.Time) *Server {
 		limit: vantage.Limit{Rate: QueryRate, Burst: QueryRate, Conns: connsPerInterface}}
 }
 
+// Reach has the resolvers ask name servers that are programs of users, as a public
+// zone may delegate to them. It is called before anything is served.
+func (s *Server) Reach(dial Dial) { s.others = newOthers(dial, s.now) }
+
 // Counters gives the totals.
 func (s *Server) Counters() Counters {
 	return Counters{s.queries.Load(), s.dropped.Load(), s.malformed.Load(), s.failures.Load(), s.truncated.Load(), s.connections.Load()}
@@ -75,6 +80,8 @@ type place struct {
 	mu    sync.Mutex // while seen is replaced
 	seen  atomic.Pointer[seen]
 	users int // sockets; guarded by Server.mu
+
+	waiting atomic.Int32 // answers that wait for users' name servers
 }
 
 // seen is the view of a snapshot; it is nil when the VPC has no resolver.
@@ -145,7 +152,7 @@ func (p *place) public() bool { return p.vpc == vantage.Internet || p.vpc == van
 // servers; what is none of them is the resolver.
 func (p *place) asked(by vantage.Asker, to netip.Addr) asked {
 	at := p.at(by.Snapshot)
-	a := asked{view: at.view, kept: at.kept, public: p.public()}
+	a := asked{view: at.view, kept: at.kept, public: p.public(), place: p}
 	if p.vpc != vantage.Host {
 		a.client = netip.PrefixFrom(by.Source, by.Source.BitLen())
 	}
@@ -174,7 +181,9 @@ func (s *Server) ServePacket(c *datagram.Conn, vpc state.Key) error {
 			if by = p.asked(a, in.To); by.view == nil {
 				return out
 			}
+			by.packet = in
 		}
+		s.queries.Add(1)
 		return s.respond(&by, in.Text, out, overUDP)
 	})
 	if err != nil {

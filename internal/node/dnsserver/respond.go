@@ -1,9 +1,11 @@
 package dnsserver
 
 import (
+	"context"
 	"net/netip"
 
 	"github.com/localvpc/localvpc/internal/decide/dnsview"
+	"github.com/localvpc/localvpc/internal/node/datagram"
 )
 
 // Types that are not of data and that are not served here: what the server and
@@ -31,6 +33,11 @@ type asked struct {
 	// EDNS0 to estimate the location of a user").
 	client netip.Prefix
 	public bool
+	// wait has name servers of users be waited for, as long as it allows at most; nil:
+	// the answer to packet is sent later then.
+	wait   context.Context
+	packet datagram.Packet
+	place  *place // nil: nothing is sent later
 }
 
 // respond appends the answer to a message, or nothing when there is to be none.
@@ -41,7 +48,6 @@ func (s *Server) respond(by *asked, msg, out []byte, over transport) []byte {
 	if what == unusual {
 		what = q.parseUnusual(msg)
 	}
-	s.queries.Add(1)
 	code := dnsview.Success
 	switch {
 	case what == noMessage:
@@ -70,7 +76,7 @@ func (s *Server) respond(by *asked, msg, out []byte, over transport) []byte {
 	draw, limit := s.draw(), q.limit(over)
 	// What is not of the usual form, or says where the client is, is seldom.
 	if by.kept == nil || !usual || q.subnet.IsValid() {
-		out, _ = s.anew(by.view, &q, dnsview.Question{Draw: draw, Client: client}, out, limit)
+		out, _ = s.anew(by, &q, dnsview.Question{Draw: draw, Client: client}, msg, out, limit)
 		return out
 	}
 	key := q.keyOf(by.server)
@@ -81,22 +87,26 @@ func (s *Server) respond(by *asked, msg, out []byte, over transport) []byte {
 	}
 	var chances []dnsview.Chance
 	start := len(out)
-	out, keep := s.anew(by.view, &q, dnsview.Question{Draw: draw, Client: client, Chances: &chances}, out, limit)
+	out, keep := s.anew(by, &q, dnsview.Question{Draw: draw, Client: client, Chances: &chances}, msg, out, limit)
 	if keep {
 		q.keep(by.kept, key, chances, out[start:])
 	}
 	return out
 }
 
-// anew appends the answer that the view decides on. It may be kept for the next one
-// who asks the same if it is whole, and where the asker is has not mattered.
-func (s *Server) anew(v *dnsview.View, q *query, ask dnsview.Question, out []byte, limit int) (_ []byte, keep bool) {
+// anew appends the answer that the view decides on, or nothing if it comes later. It
+// may be kept for the next one who asks the same if it is whole, and neither where the
+// asker is nor a name server of a user has mattered.
+func (s *Server) anew(by *asked, q *query, ask dnsview.Question, msg, out []byte, limit int) (_ []byte, keep bool) {
 	q.spell()
 	ask.Name, ask.Type, ask.Recurse = q.name, dnsview.Type(q.typ), q.flags&bitRD != 0
-	a := v.Answer(ask)
+	a := s.decide(by.wait, by.view, ask)
+	if a.Need != nil && s.postpone(by, msg) {
+		return out, false
+	}
 	start := len(out)
 	if out = q.whole(out, a); len(out)-start <= limit {
-		return out, !a.Located || !ask.Client.IsValid()
+		return out, !a.Foreign && a.Need == nil && (!a.Located || !ask.Client.IsValid())
 	}
 	if out = q.shorten(out[:start], a, limit); out[start+2]&(bitTC>>8) != 0 {
 		s.truncated.Add(1)

@@ -61,6 +61,8 @@ func (s *Server) converse(ctx context.Context, p *place, c *vantage.Conn) {
 		if by.view == nil {
 			return
 		}
+		s.queries.Add(1)
+		by.wait = ctx
 		out = s.respond(&by, msg[2:], append(out[:0], 0, 0), overTCP)
 		if len(out) > 2 {
 			binary.BigEndian.PutUint16(out, uint16(len(out)-2))
