@@ -99,6 +99,9 @@ func TestFaults(t *testing.T) {
 			// The next engine finds it so.
 			w.endEngine()
 			reads(false, true)
+			if out, _ := w.cli("status"); !strings.Contains(out, "1 on purpose") {
+				t.Errorf("status: %s", out)
+			}
 			if out, _ := w.cli("fault", "ls"); !strings.Contains(out, "us-east-1a") {
 				t.Errorf("fault ls: %s", out)
 			}

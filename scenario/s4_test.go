@@ -160,10 +160,13 @@ type stream struct {
 	end  bool
 }
 
+// loadLimit is how long a request may take, in seconds.
+const loadLimit = "3"
+
 func (b *balanced) load(host string) *stream {
 	s := &stream{t: b.t}
 	s.some = sync.NewCond(&s.mu)
-	cmd := b.command("exec", host, "--", "localvpc", "guest", "load", "--rate", "200", "-m", "3", "http://"+*b.balancer.DNSName+"/")
+	cmd := b.command("exec", host, "--", "localvpc", "guest", "load", "--rate", "200", "-m", loadLimit, "http://"+*b.balancer.DNSName+"/")
 	out := must(cmd.StdoutPipe())(b.t)
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
@@ -251,6 +254,27 @@ func (s *stream) answers(at time.Time, n int, client string, servers ...string) 
 	}
 }
 
+// whole has every request that began in a span of time be answered: also those that are
+// late, for which it waits.
+func (s *stream) whole(from, to time.Time) {
+	s.t.Helper()
+	failed, n := 0, 0
+	s.since(to.Add(4*time.Second), 1) // all that began before are over then
+	for _, r := range s.since(from, 1) {
+		if !r.at.Before(to) {
+			continue
+		}
+		if n++; r.failed {
+			if failed++; failed < 4 {
+				s.t.Errorf("a request %v after failed: %s", r.at.Sub(from), r.text)
+			}
+		}
+	}
+	if seconds := to.Sub(from).Seconds(); failed > 0 || float64(n) < 100*seconds {
+		s.t.Errorf("of %d requests in %.1f s %d failed", n, seconds, failed)
+	}
+}
+
 // addresses are those that the balancer's name has now, as the outside sees it.
 func (b *balanced) addresses() []string {
 	b.t.Helper()
@@ -280,7 +304,8 @@ func TestS4(t *testing.T) {
 			t.Fatalf("the name has %v", both)
 		}
 		s := b.load("client")
-		s.answers(time.Now(), 200, client, "a", "b")
+		begun := time.Now()
+		s.answers(begun, 200, client, "a", "b")
 
 		// The servers leave by their own zone's gateway, and nobody comes in.
 		for _, zone := range zonesOfS4 {
@@ -290,6 +315,7 @@ func TestS4(t *testing.T) {
 		}
 
 		// A server is killed.
+		killed := time.Now()
 		b.dies("a")
 		detected := b.becomes("unhealthy", "healthy")
 		s.answers(detected, 400, client, "b")
@@ -300,6 +326,7 @@ func TestS4(t *testing.T) {
 		s.answers(b.becomes("healthy", "healthy"), 200, client, "a", "b")
 
 		// A zone goes down.
+		failed := time.Now()
 		w.breaks("zone", "us-east-1a", "down")
 		down := time.Now()
 		if now := b.addresses(); len(now) != 1 {
@@ -314,6 +341,12 @@ func TestS4(t *testing.T) {
 			t.Errorf("with both zones up the name has %v, want %v", now, both)
 		}
 		w.reads("a", far, b.nat["a"])
+
+		// None was lost but those that began before it could be known.
+		up := time.Now()
+		s.whole(begun, killed)
+		s.whole(detected, failed)
+		s.whole(down, up)
 
 		// An engine that ends holds up no packet.
 		w.says("client", "setsid localvpc guest load --rate 200 -m 3 http://"+both[0]+"/ >/tmp/load 2>&1 & echo $! >/tmp/pid; until [ -s /tmp/load ]; do :; done")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/base/catalog"
+	"github.com/localvpc/localvpc/internal/decide/fault"
 	"github.com/localvpc/localvpc/internal/front/apiserver"
 	"github.com/localvpc/localvpc/internal/front/cli"
 	"github.com/localvpc/localvpc/internal/service/ec2"
@@ -22,6 +23,7 @@ var _ apiserver.Control = (*engine)(nil)
 func (e *engine) Health() any {
 	h := cli.Health{API: 1, Version: Version(), Account: e.set.Account, Packets: e.inside != nil, Data: e.set.Data, DNS: e.names.address()}
 	h.Settled, h.Committed = e.Settled()
+	h.Faults = len(fault.List(e.store.Snapshot()))
 	if e.inside == nil {
 		h.Notes = append(slices.Clone(e.set.Notes), "no packets: instances do not run, the API records them and explain computes")
 		return h

@@ -26,6 +26,7 @@ type Health struct {
 	Committed uint64   // last commit
 	Instances int      // running now
 	Hosts     int      // outside hosts that run now
+	Faults    int      // what is broken on purpose
 	Notes     []string // what does not work here, and why
 	Problem   string   // why the kernel does not follow the state
 }
@@ -63,6 +64,9 @@ func (e *env) statusCommand() *cobra.Command {
 				{"instances", fmt.Sprint(h.Instances, " running")},
 				{"outside hosts", fmt.Sprint(h.Hosts, " running")},
 				{"state", fmt.Sprintf("commit %d, settled %d", h.Committed, h.Settled)},
+			}
+			if h.Faults > 0 {
+				rows = append(rows, []string{"broken", fmt.Sprintf("%d on purpose: 'localvpc fault ls' lists it", h.Faults)})
 			}
 			for _, n := range h.Notes {
 				rows = append(rows, []string{"note", n})
