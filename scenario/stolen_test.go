@@ -69,7 +69,7 @@ func TestS3StolenCredentials(t *testing.T) {
 	have(t, "getent")
 	have(t, "curl")
 	needPackets(t)
-	w := (&world{uid: os.Getuid()}).up(t, "--ephemeral", "--role-session-duration", "9")
+	w := (&world{uid: os.Getuid()}).up(t, "--ephemeral", "--role-session-duration", "12")
 	s := stageNames(t, w, agentPolicy, "ec2.example.com")
 	const name = "webdev1.ec2.example.com"
 	s.named("one", name, "")
@@ -78,7 +78,7 @@ func TestS3StolenCredentials(t *testing.T) {
 	const instances = "https://ec2.us-east-1.amazonaws.com/?Action=DescribeInstances&Version=2016-11-15"
 
 	stolen := w.roleCredentials("one", "dyndns")
-	if left := time.Until(stolen.Expiration); left > 9*time.Second {
+	if left := time.Until(stolen.Expiration); left > 12*time.Second {
 		t.Errorf("the credentials last %s yet", left)
 	}
 	try := func(c roleCredentials) error {

@@ -61,9 +61,15 @@ func (s *Credential) key(secret string) []byte {
 }
 
 func (s *Credential) sign(r *http.Request, payloadHash string, key []byte) string {
-	sum := sha256.Sum256([]byte(s.canonical(r, payloadHash)))
-	text := algorithm + "\n" + s.Date.Format(dateLayout) + "\n" + s.scope() + "\n" + hex.EncodeToString(sum[:])
-	return hex.EncodeToString(mac(key, text))
+	sum := sha256.Sum256(s.canonical(r, payloadHash))
+	text := make([]byte, 0, 256)
+	text = append(append(text, algorithm...), '\n')
+	text = append(s.Date.AppendFormat(text, dateLayout), '\n')
+	text = append(append(text, s.scope()...), '\n')
+	text = hex.AppendEncode(text, sum[:])
+	h := hmac.New(sha256.New, key)
+	h.Write(text)
+	return hex.EncodeToString(h.Sum(sum[:0]))
 }
 
 func mac(key []byte, text string) []byte {
@@ -74,29 +80,27 @@ func mac(key []byte, text string) []byte {
 
 // canonical is the canonical request (IAM User Guide, "Create a signed AWS API
 // request", step 1). It works on client and server requests alike.
-func (s *Credential) canonical(r *http.Request, payloadHash string) string {
-	var b strings.Builder
-	b.WriteString(r.Method)
-	b.WriteByte('\n')
+func (s *Credential) canonical(r *http.Request, payloadHash string) []byte {
+	b := make([]byte, 0, 1<<10)
+	b = append(append(b, r.Method...), '\n')
 	path := r.URL.EscapedPath()
 	if path == "" {
 		path = "/"
 	}
-	b.WriteString(escape(path, true)) // of an escaped path: every service but S3 escapes twice
-	b.WriteByte('\n')
-	b.WriteString(canonicalQuery(r.URL.RawQuery))
-	b.WriteByte('\n')
+	b = append(appendEscaped(b, path, true), '\n') // of an escaped path: every service but S3 escapes twice
+	b = append(append(b, canonicalQuery(r.URL.RawQuery)...), '\n')
 	for _, name := range s.SignedHeaders {
-		b.WriteString(name)
-		b.WriteByte(':')
-		b.WriteString(headerValue(r, name))
-		b.WriteByte('\n')
+		b = append(append(b, name...), ':')
+		b = append(append(b, headerValue(r, name)...), '\n')
 	}
-	b.WriteByte('\n')
-	b.WriteString(strings.Join(s.SignedHeaders, ";"))
-	b.WriteByte('\n')
-	b.WriteString(payloadHash)
-	return b.String()
+	b = append(b, '\n')
+	for i, name := range s.SignedHeaders {
+		if i > 0 {
+			b = append(b, ';')
+		}
+		b = append(b, name...)
+	}
+	return append(append(b, '\n'), payloadHash...)
 }
 
 // canonicalQuery sorts parameters by escaped name, then value; a presigned
@@ -144,6 +148,9 @@ func headerValue(r *http.Request, name string) string {
 		return strconv.FormatInt(r.ContentLength, 10)
 	}
 	values := r.Header.Values(name)
+	if len(values) == 1 && strings.TrimSpace(values[0]) == values[0] && !strings.Contains(values[0], "  ") && !strings.ContainsAny(values[0], "\t\r\n\v\f") {
+		return values[0]
+	}
 	out := make([]string, len(values))
 	for i, v := range values {
 		out[i] = strings.Join(strings.Fields(v), " ")
@@ -153,20 +160,19 @@ func headerValue(r *http.Request, name string) string {
 
 // escape percent-encodes all but RFC 3986's unreserved characters; with path set
 // also not the slash.
-func escape(s string, path bool) string {
+func escape(s string, path bool) string { return string(appendEscaped(nil, s, path)) }
+
+func appendEscaped(b []byte, s string, path bool) []byte {
 	const hexDigits = "0123456789ABCDEF"
-	var b strings.Builder
 	for i := range len(s) {
 		c := s[i]
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9',
 			c == '-', c == '_', c == '.', c == '~', path && c == '/':
-			b.WriteByte(c)
+			b = append(b, c)
 		default:
-			b.WriteByte('%')
-			b.WriteByte(hexDigits[c>>4])
-			b.WriteByte(hexDigits[c&15])
+			b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
 		}
 	}
-	return b.String()
+	return b
 }
