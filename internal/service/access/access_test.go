@@ -51,6 +51,7 @@ func newWorld(t testing.TB) *world {
 		state.Instances.Put(tx, &state.Instance{Meta: meta("i-1", state.Tag{Key: "owner", Value: "bob"}), VpcID: "vpc-1", SubnetID: "subnet-1", InstanceType: "t3.micro", ProfileAssociation: "iip-assoc-1"})
 		state.SecurityGroups.Put(tx, &state.SecurityGroup{Meta: meta("sg-9"), Name: "nine"})
 		state.RouteTables.Put(tx, &state.RouteTable{Meta: meta("rtb-1", state.Tag{Key: "team", Value: "red"}), VpcID: "vpc-1", Associations: []state.RouteTableAssociation{{ID: "rtbassoc-1"}}})
+		state.TargetGroups.Put(tx, &state.TargetGroup{Meta: meta("web/1", state.Tag{Key: "team", Value: "red"}), Name: "web"})
 		state.Roles.Put(tx, &state.Role{Meta: state.Meta{Key: state.NameKey(scope.Account, "web")}, Principal: state.Principal{Name: "web", UniqueID: "AROAWEB", Path: "/srv/"}})
 		state.InstanceProfiles.Put(tx, &state.InstanceProfile{Meta: state.Meta{Key: state.NameKey(scope.Account, "prof")}, Name: "prof", Path: "/", UniqueID: "AIPAX", Role: "web"})
 	})
@@ -90,6 +91,7 @@ func allow(action, resource, condition string) string {
 func TestAllow(t *testing.T) {
 	w := newWorld(t)
 	const ec2 = "arn:aws:ec2:eu-west-1:123456789012:"
+	const elb = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:"
 	vpcTag := func(value string) []wireec2.TagSpecification {
 		return []wireec2.TagSpecification{{ResourceType: new("vpc"), Tags: []wireec2.Tag{{Key: new("team"), Value: &value}}}}
 	}
@@ -156,6 +158,15 @@ func TestAllow(t *testing.T) {
 		{"a new one by its path", []string{allow(`"iam:CreateRole"`, "arn:aws:iam::123456789012:role/srv/*", "")}, "iam", "CreateRole", &wireiam.CreateRoleInput{RoleName: new("x"), Path: new("/other/")}, "role/other/x"},
 		{"what makes a service's role, without that permission", []string{allow(`"elasticloadbalancing:*"`, "*", "")}, "elbv2", "CreateLoadBalancer", &wireelbv2.CreateLoadBalancerInput{Name: new("nlb")}, "iam:CreateServiceLinkedRole on resource: arn:aws:iam::123456789012:role/aws-service-role/elasticloadbalancing.amazonaws.com/AWSServiceRoleForElasticLoadBalancing"},
 		{"what makes a service's role", []string{allow(`"elasticloadbalancing:*"`, "*", ""), allow(`"iam:CreateServiceLinkedRole"`, "*", `{"StringEquals":{"iam:AWSServiceName":"elasticloadbalancing.amazonaws.com"}}`)}, "elbv2", "CreateLoadBalancer", &wireelbv2.CreateLoadBalancerInput{Name: new("nlb")}, ""},
+		{"a balancer by its name", []string{allow(`["elasticloadbalancing:CreateTargetGroup"]`, elb+"targetgroup/a-*/*", "")}, "elbv2", "CreateTargetGroup", &wireelbv2.CreateTargetGroupInput{Name: new("a-web")}, ""},
+		{"another by its name", []string{allow(`"elasticloadbalancing:CreateTargetGroup"`, elb+"targetgroup/a-*/*", "")}, "elbv2", "CreateTargetGroup", &wireelbv2.CreateTargetGroupInput{Name: new("b-web")}, "elasticloadbalancing:CreateTargetGroup on resource: " + elb + "targetgroup/b-web/*"},
+		{"tags at creation, that may not be set", []string{allow(`"elasticloadbalancing:CreateTargetGroup"`, "*", "")}, "elbv2", "CreateTargetGroup", &wireelbv2.CreateTargetGroupInput{Name: new("web"), Tags: []wireelbv2.Tag{{Key: new("a")}}}, "elasticloadbalancing:AddTags"},
+		{"tags at creation", []string{allow(`"elasticloadbalancing:CreateTargetGroup"`, "*", ""), allow(`"elasticloadbalancing:AddTags"`, "*", `{"StringEquals":{"elasticloadbalancing:CreateAction":"CreateTargetGroup"}}`)}, "elbv2", "CreateTargetGroup", &wireelbv2.CreateTargetGroupInput{Name: new("web"), Tags: []wireelbv2.Tag{{Key: new("a")}}}, ""},
+		{"only internal ones", []string{allow(`"*"`, "*", `{"StringEqualsIfExists":{"elasticloadbalancing:Scheme":"internal"}}`)}, "elbv2", "CreateLoadBalancer", &wireelbv2.CreateLoadBalancerInput{Name: new("nlb"), Scheme: new("internet-facing")}, "loadbalancer/net/nlb/*"},
+		{"only in some subnets", []string{allow(`"*"`, "*", `{"ForAllValues:StringEquals":{"elasticloadbalancing:Subnet":["subnet-1"]}}`)}, "elbv2", "CreateLoadBalancer", &wireelbv2.CreateLoadBalancerInput{Name: new("nlb"), SubnetMappings: []wireelbv2.SubnetMapping{{SubnetId: new("subnet-2")}}}, "loadbalancer/net/nlb/*"},
+		{"only some protocols", []string{allow(`"elasticloadbalancing:*"`, "*", `{"StringEquals":{"elasticloadbalancing:ListenerProtocol":"TCP"}}`)}, "elbv2", "CreateListener", &wireelbv2.CreateListenerInput{LoadBalancerArn: new(elb + "loadbalancer/net/nlb/1"), Protocol: new("UDP")}, "loadbalancer/net/nlb/1"},
+		{"a balancer by its tag", []string{allow(`"elasticloadbalancing:*"`, "*", `{"StringEquals":{"elasticloadbalancing:ResourceTag/team":"red"}}`)}, "elbv2", "RegisterTargets", &wireelbv2.RegisterTargetsInput{TargetGroupArn: new(elb + "targetgroup/web/1")}, ""},
+		{"another by its tag", []string{allow(`"elasticloadbalancing:*"`, "*", `{"StringEquals":{"aws:ResourceTag/team":"blue"}}`)}, "elbv2", "RegisterTargets", &wireelbv2.RegisterTargetsInput{TargetGroupArn: new(elb + "targetgroup/web/1")}, "targetgroup/web/1"},
 		{"only with a boundary", []string{allow(`"iam:CreateRole"`, "*", `{"StringEquals":{"iam:PermissionsBoundary":"arn:b"}}`)}, "iam", "CreateRole", &wireiam.CreateRoleInput{RoleName: new("x")}, "iam:CreateRole"},
 		{"only some policies", []string{allow(`"iam:AttachRolePolicy"`, "*", `{"ArnLike":{"iam:PolicyARN":"arn:aws:iam::aws:policy/*ReadOnly*"}}`)}, "iam", "AttachRolePolicy", &wireiam.AttachRolePolicyInput{RoleName: new("web"), PolicyArn: new("arn:aws:iam::aws:policy/AdministratorAccess")}, "iam:AttachRolePolicy"},
 		{"one's own record", []string{own}, "route53", "ChangeResourceRecordSets", record("Web.Example.com.", "A", "UPSERT"), ""},
