@@ -64,6 +64,7 @@ func TestBalancerCLI(t *testing.T) {
 	refused("DuplicateListener", "A listener already exists on this port", "elbv2", "create-listener", "--load-balancer-arn", lb, "--protocol", "UDP", "--port", "80", "--default-actions", "Type=forward,TargetGroupArn="+targets)
 	refused("OperationNotPermitted", "of type 'application'", "elbv2", "create-load-balancer", "--name", "app", "--subnets", subnets[0], subnets[1])
 	refused("InvalidAction", "DescribeTrustStores", "elbv2", "describe-trust-stores")
+	refused("InvalidAction", "Could not find operation DescribeLoadBalancers for version 2012-06-01", "elb", "describe-load-balancers")
 
 	aws("elbv2", "modify-target-group-attributes", "--target-group-arn", targets, "--attributes", "Key=deregistration_delay.timeout_seconds,Value=1")
 	aws("elbv2", "deregister-targets", "--target-group-arn", targets, "--targets", "Id="+server)

@@ -41,6 +41,10 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, svc.API, id, "", err)
 		return
 	}
+	if err := versioned(svc.API, req, action); err != nil {
+		s.fail(w, svc.API, id, action, err)
+		return
+	}
 	act, ok := svc.Actions[action]
 	if !ok {
 		s.fail(w, svc.API, id, action, proto.InvalidAction(awserr.Clip(action)))
@@ -70,6 +74,23 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 	svc.API.Protocol.EncodeOutput(&body, svc.API, action, id, out)
 	s.send(w, svc.API, svc.API.Protocol.OutputHeader(w.Header(), svc.API, action, out), &body)
 	s.cfg.Log.Debug("served", "service", svc.API.Service, "action", action, "region", caller.Region, "account", caller.Account, "request", id, "took", time.Since(start))
+}
+
+// versioned refuses an action of another version of a Query service: the classic load
+// balancers' API has the name and the actions of that of the others, and other
+// meanings. EC2 takes whatever version.
+func versioned(api *proto.API, req *proto.Request, action string) error {
+	if api.Protocol != proto.Query {
+		return nil
+	}
+	form, err := req.Form()
+	if err != nil {
+		return err
+	}
+	if v := form.Get("Version"); v != "" && v != api.Version {
+		return awserr.New("InvalidAction", "Could not find operation %s for version %s", awserr.Clip(action), awserr.Clip(v))
+	}
+	return nil
 }
 
 // fallback is the service in whose protocol a request is refused that is for

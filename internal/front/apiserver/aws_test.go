@@ -33,6 +33,7 @@ func TestErrorsOfEachProtocol(t *testing.T) {
 		{"an action of AWS's that is not served", "Action=CreateFleet&Version=2016-11-15", signature("test", "us-east-1", "ec2"), 400, ec2Error, "InvalidAction", "CreateFleet"},
 		{"another service's action", "Action=GetCallerIdentity&Version=2011-06-15", signature("test", "us-east-1", "ec2"), 400, ec2Error, "InvalidAction", "GetCallerIdentity"},
 		{"an unknown action of sts", "Action=Nonsense&Version=2011-06-15", signature("test", "us-east-1", "sts"), 400, stsError, "InvalidAction", "Nonsense"},
+		{"another version of sts", "Action=GetCallerIdentity&Version=2012-06-01", signature("test", "us-east-1", "sts"), 400, stsError, "InvalidAction", "Could not find operation GetCallerIdentity for version 2012-06-01"},
 		{"no action", "Version=2016-11-15", signature("test", "us-east-1", "ec2"), 400, ec2Error, "MissingAction", "missing an action"},
 		{"no action, to sts", "", signature("test", "us-east-1", "sts"), 400, stsError, "MissingAction", "missing an action"},
 		{"no action, unsigned", "", nil, 400, ec2Error, "MissingAction", "missing an action"},
