@@ -26,7 +26,7 @@ func page[T any](rows []T, key func(T) string, marker *string, size *int32) (out
 	}
 	most := defaultPage
 	if size != nil {
-		most = int(*size)
+		most = max(int(*size), 1)
 	}
 	rows = slices.Clone(rows)
 	slices.SortStableFunc(rows, func(a, b T) int { return strings.Compare(key(a), key(b)) })
