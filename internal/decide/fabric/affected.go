@@ -135,11 +135,10 @@ func (a *affected) vpc(k state.Key, before, after *state.Vpc) {
 			for t := range state.RouteTables.By(a.r, state.ByVpc, k.ID) {
 				a.add(KindRouteTable, t.Key) // which routes are more specific than local
 			}
-			a.peers(k, false)
 		}
 		return
 	}
-	a.peers(k, true)
+	a.peers(k)
 	for g := range state.InternetGateways.By(a.r, state.ByVpc, k.ID) {
 		a.add(KindGateway, g.Key)
 	}

@@ -20,10 +20,9 @@ type Peering struct {
 
 // PeeringSide is one VPC's end of a peering connection.
 type PeeringSide struct {
-	VPC   state.Key
-	Cidrs []netip.Prefix // those that it has now
-	MAC   string
-	End   netip.Addr // what the other side knows the end by
+	VPC state.Key
+	MAC string
+	End netip.Addr // what the other side knows the end by
 }
 
 // Largest packets within a Region and between two (EC2 User Guide, "Network MTU").
@@ -55,11 +54,7 @@ func LoadPeering(r state.Reader, k state.Key) (Peering, bool) {
 		p.MTU = remoteMTU
 	}
 	for i, vpc := range []state.Key{row.Requester.Vpc, row.Accepter.Vpc} {
-		v, _ := state.Vpcs.Get(r, vpc)
 		p.Sides[i] = PeeringSide{VPC: vpc, MAC: macOf(k.ID + " " + vpc.ID), End: peeringEnds[i]}
-		for _, c := range v.Cidrs {
-			p.Sides[i].Cidrs = append(p.Sides[i].Cidrs, c.Cidr.Masked())
-		}
 	}
 	return p, true
 }
@@ -206,11 +201,12 @@ func (a *affected) referring(group, vpc state.Key) {
 	}
 }
 
-// peers names the peering connections of a VPC, and what depends on them.
-func (a *affected) peers(vpc state.Key, whole bool) {
+// peers names the peering connections of a VPC that comes or goes, and what depends
+// on them.
+func (a *affected) peers(vpc state.Key) {
 	for row := range state.VpcPeerings.By(a.r, state.ByVpc, vpc.ID) {
 		a.add(KindPeering, row.Key)
-		if whole && row.Active() {
+		if row.Active() {
 			a.joined(row)
 		}
 	}

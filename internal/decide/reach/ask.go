@@ -63,8 +63,11 @@ func (l *leg) ask(s fabric.Stage) *Hop {
 func (l *leg) source() *Hop {
 	e := l.from
 	if e.eni == nil {
-		if l.first != nil {
+		if l.gateway != "" {
 			return l.first
+		}
+		if l.peering != "" {
+			return nil
 		}
 		return &Hop{Kind: KindVpc, ID: e.vpc, Direction: fabric.Egress,
 			Blocked: []Cause{{Code: NoSourceOrDest, Component: e.vpc, Addrs: []netip.Addr{e.addr}}}}
@@ -97,8 +100,11 @@ func (l *leg) destination() *Hop {
 		return hop
 	}
 	hop := &Hop{Kind: KindRouteTable, ID: x.Table, Direction: fabric.Egress, Rule: x.Rule}
-	if x.Table == "" { // a gateway without a table
+	if x.Table == "" { // a gateway without a table, or a peering connection
 		hop.Kind, hop.ID = KindVpc, l.vpc.Key.ID
+	}
+	if l.peering != "" {
+		hop.Direction = fabric.Ingress
 	}
 	var subnet string
 	if l.from.subnet != nil {

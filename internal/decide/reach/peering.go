@@ -7,20 +7,21 @@ import (
 	"github.com/localvpc/localvpc/internal/state"
 )
 
-// cross is the way by a peering connection into the other VPC's router, which takes
-// from there only what has one of that VPC's addresses.
+// cross is the way by a peering connection into the other VPC's router, for what has
+// one of the VPC's own addresses.
 func (l *leg) cross() *leg {
 	id := l.exit.Peering
 	other, ok := fabric.PeerVPC(l.r, l.vpc.Key, id)
 	if !ok {
 		return nil
 	}
+	l.last = &Hop{Kind: KindPeering, ID: id, Direction: fabric.Egress, Header: l.header}
+	if !l.vpc.Contains(l.header.Src) {
+		l.last.Blocked = []Cause{l.say(fabric.Leave, fabric.Egress, Cause{Code: PeerAddress, Component: l.space, Addrs: []netip.Addr{l.header.Src}, Peering: id})}
+		return nil
+	}
 	next := &leg{way: l.way, header: l.header, peering: id}
 	next.enter(other)
-	next.first = &Hop{Kind: KindPeering, ID: id, Direction: fabric.Ingress, Header: l.header}
-	if !l.vpc.Contains(l.header.Src) {
-		next.first.Blocked = []Cause{{Code: PeerAddress, Component: other.ID, Addrs: []netip.Addr{l.header.Src}, Peering: id}}
-	}
 	if !l.back {
 		l.came[other.ID] = id
 	}

@@ -81,7 +81,7 @@ func TestPeering(t *testing.T) {
 			fabrictest.Routes(tx, "rtb-x", "vpc-x", 1, [][2]string{{"0.0.0.0/0", "igw-x"}}, "main")
 		}, to: reach.Endpoint{Host: "far"}, because: "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR vpc-x pcx-1"},
 		{name: "an address that the VPC does not have", change: func(tx *state.Tx) { fabrictest.Unchecked(tx, "eni-app1") },
-			from: reach.Endpoint{Interface: "eni-app1", Addr: addr("203.0.113.9")}, because: "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR vpc-x pcx-1"},
+			from: reach.Endpoint{Interface: "eni-app1", Addr: addr("203.0.113.9")}, because: "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR vpc-1 pcx-1"},
 		{name: "a neighbour with the same addresses gets the answer", change: func(tx *state.Tx) {
 			third(tx)
 			fabrictest.Routes(tx, "rtb-x", "vpc-x", 1, [][2]string{{"172.30.0.0/16", "pcx-3"}}, "main")

@@ -132,8 +132,8 @@ type leg struct {
 	exit    fabric.Exit
 	same    bool // both interfaces are in one subnet
 	stages  [fabric.Stages]*Hop
-	first   *Hop   // the gateway or peering connection that it came in by
-	last    *Hop   // the gateway that it goes out by, or the NAT gateway
+	first   *Hop   // the gateway that it came in by
+	last    *Hop   // the gateway or peering connection that it goes out by, or the NAT gateway
 	closed  *Cause // why the receiving interface takes nothing
 	node    end    // of a balancer, that it passes or gets to
 	front   fabric.Front

@@ -14,31 +14,30 @@ var (
 	toPeer   = plan.Where(plan.OIfGroup, plan.Num(groupPeering))
 )
 
-// peerChain is the chain of what comes by a peering connection: from the other
-// VPC's addresses only.
-func peerChain(id string) string { return ident(id) }
-
-// Peering gives a peering connection: the link between the two routers, and in each
-// what the other VPC may send. Its packets have no mark: they ask for no route table,
-// and so get to the VPC's own addresses and no further.
+// Peering gives a peering connection: the link between the two routers. What comes by
+// it was asked about its source where it left, and has no mark: it asks for no route
+// table, and so gets to the VPC's own addresses and no further.
 func Peering(p fabric.Peering) []plan.Object {
 	near, far := p.Sides[0], p.Sides[1]
-	objects := []plan.Object{plan.Link{
-		Netns: router(near.VPC.ID), Name: p.Link, MAC: near.MAC, Group: groupPeering,
-		Peer: router(far.VPC.ID), PeerName: p.Link, PeerMAC: far.MAC, PeerGroup: groupPeering, MTU: p.MTU,
-	}}
-	for i, own := range p.Sides {
-		ns, other := router(own.VPC.ID), p.Sides[1-i]
-		c := plan.Chain{Netns: ns, Name: peerChain(p.Key.ID)}
-		for _, block := range other.Cidrs {
-			c.Rules = append(c.Rules, plan.Do(plan.Accept, "", plan.Where(plan.SAddr, plan.Net(block))))
-		}
-		c.Rules = append(c.Rules, plan.Do(plan.Drop, p.Key.ID))
-		from := plan.Goto(c.Name)
-		objects = append(objects, c,
-			plan.Element{Netns: ns, Set: mapPeer, At: []plan.Value{plan.Str(p.Link)}, Verdict: &from, Cause: p.Key.ID},
-			plan.Neigh{Netns: ns, Link: p.Link, IP: other.End, MAC: other.MAC},
-		)
+	a, b := router(near.VPC.ID), router(far.VPC.ID)
+	return []plan.Object{
+		plan.Link{
+			Netns: a, Name: p.Link, MAC: near.MAC, Group: groupPeering,
+			Peer: b, PeerName: p.Link, PeerMAC: far.MAC, PeerGroup: groupPeering, MTU: p.MTU,
+		},
+		plan.Neigh{Netns: a, Link: p.Link, IP: far.End, MAC: far.MAC},
+		plan.Neigh{Netns: b, Link: p.Link, IP: near.End, MAC: near.MAC},
 	}
-	return objects
+}
+
+// leaving drops what goes to another VPC from an address that is none of the VPC's.
+// Interfaces send from their own; so only what an instance passes on is asked, and what
+// has come in by a gateway whose route table leads there.
+func leaving(v fabric.VPC) []plan.Rule {
+	if !v.Peered || !v.Forwards && !v.Inward {
+		return nil
+	}
+	foreign := plan.In(setBlocks, plan.SAddr)
+	foreign.Not = true
+	return []plan.Rule{{Match: []plan.Match{toPeer, foreign}, Counter: true, Verdict: &plan.Drop}}
 }

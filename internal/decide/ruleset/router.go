@@ -66,9 +66,6 @@ func Router(v fabric.VPC) []plan.Object {
 		plan.Set{Netns: ns, Name: mapGroupIn, Types: []plan.DataType{plan.TypeIfname}, Data: plan.TypeVerdict},
 	)
 	objects = append(objects, faultSets(v)...)
-	if v.Peered {
-		objects = append(objects, plan.Set{Netns: ns, Name: mapPeer, Types: []plan.DataType{plan.TypeIfname}, Data: plan.TypeVerdict})
-	}
 	chains := stages(v)
 	if v.Balances {
 		more, own := balancing(v)
@@ -207,6 +204,7 @@ func source(v fabric.VPC) spelling {
 	}
 	gateway := plan.Where(plan.IIfGroup, plan.Num(groupGateway))
 	pre := plan.Chain{Name: chainPre, Hook: &plan.Hook{Type: "filter", Hook: "prerouting", Priority: -150, Policy: "accept"}}
+	leave := plan.Chain{Name: chainLeave, Hook: &plan.Hook{Type: "filter", Hook: "postrouting", Priority: 300, Policy: "accept"}}
 	out := spelling{}
 	if v.Faulty {
 		pre.Rules = append(pre.Rules, plan.Rule{VMap: &plan.Lookup{Fields: []plan.Field{plan.IIfName}, Map: mapSending}})
@@ -219,11 +217,7 @@ func source(v fabric.VPC) spelling {
 		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainFromGateway), "", gateway))
 	}
 	if v.Peered {
-		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainFromPeer), "", fromPeer))
-		out.chains = append(out.chains, plan.Chain{Name: chainFromPeer, Rules: []plan.Rule{
-			{VMap: &plan.Lookup{Fields: []plan.Field{plan.IIfName}, Map: mapPeer}},
-			{Counter: true, Verdict: &plan.Drop},
-		}})
+		pre.Rules = append(pre.Rules, plan.Do(plan.Accept, "", fromPeer))
 	}
 	if v.Specific {
 		near := plan.In(setOnLink, plan.IIfGroup, plan.DAddr)
@@ -248,12 +242,12 @@ func source(v fabric.VPC) spelling {
 		away := plan.Where(plan.OIfGroup, plan.Num(groupGateway))
 		public := plan.In(setPublic, plan.SAddr)
 		public.Not = true
-		leave := plan.Chain{
-			Name: chainLeave, Hook: &plan.Hook{Type: "filter", Hook: "postrouting", Priority: 300, Policy: "accept"},
-			// What connection tracking takes for invalid is not translated either.
-			Rules: []plan.Rule{{Match: []plan.Match{away, public}, Counter: true, Verdict: &plan.Drop}},
-		}
-		out.chains = append(out.chains, from, leave)
+		// What connection tracking takes for invalid is not translated either.
+		leave.Rules = append(leave.Rules, plan.Rule{Match: []plan.Match{away, public}, Counter: true, Verdict: &plan.Drop})
+		out.chains = append(out.chains, from)
+	}
+	if leave.Rules = append(leave.Rules, leaving(v)...); len(leave.Rules) > 0 {
+		out.chains = append(out.chains, leave)
 	}
 	out.chains = append(out.chains, translation(v)...)
 	if v.Forwards {

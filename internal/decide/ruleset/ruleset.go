@@ -94,7 +94,6 @@ const (
 	mapAclIn    = "nacl_in"
 	mapGroupOut = "sg_out" // link: the chain of its groups
 	mapGroupIn  = "sg_in"
-	mapPeer     = "pcx_in" // link: the chain of what comes by it
 
 	chainPre     = "pre"
 	chainInput   = "input"
@@ -105,7 +104,6 @@ const (
 	chainAllow   = "allow"
 
 	chainFromGateway = "from_igw"
-	chainFromPeer    = "from_pcx"
 	chainTo          = "sg_mb_to" // to a link that passes packets on
 	chainFrom        = "sg_mb_from"
 	chainInside      = "pre_nat" // public to private
@@ -171,7 +169,7 @@ func stageOf(chain string) (fabric.Stage, bool) {
 		return fabric.Sending, true
 	case chain == mapTaking || chain == chainTaking:
 		return fabric.Taking, true
-	case chain == chainPre || chain == chainFromGateway || chain == chainFromPeer || chain == chainBack || prefix == "pcx":
+	case chain == chainPre || chain == chainFromGateway || chain == chainBack:
 		return fabric.Source, true
 	case chain == mapVoid || chain == chainEnter || chain == chainBehind || prefix == "n":
 		return fabric.Balance, true

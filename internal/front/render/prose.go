@@ -48,8 +48,8 @@ func prose(c Cause) string {
 		}
 		return fmt.Sprintf("the route %s leads to another VPC that has the address, too: add a narrower one to %s", c.Rule, c.Peering)
 	case "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR":
-		if c.Direction == "ingress" {
-			return fmt.Sprintf("%s lets nothing pass%s from %s, which the VPC on its other side does not have: send from an address of that VPC", c.Peering, where, addresses)
+		if c.Direction == "egress" {
+			return fmt.Sprintf("%s lets nothing pass%s from %s, which is none of %s's addresses: send from one of these", c.Peering, where, addresses, c.Component)
 		}
 		return fmt.Sprintf("%s does not have %s, and passes nothing on that comes by %s%s: peering is not transitive, and leads to no gateway of the other VPC; peer the two ends directly", c.Component, addresses, c.Peering, where)
 	case "NO_POSSIBLE_DESTINATION":

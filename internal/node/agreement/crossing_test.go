@@ -102,7 +102,7 @@ func TestNothingCrosses(t *testing.T) {
 	var busy sync.WaitGroup
 	defer func() { cancel(); busy.Wait() }()
 	turns := make([]int, len(residents))
-	for i, r := range residents {
+	for _, r := range residents {
 		echo := listen(r, "7")
 		go func() {
 			buf := make([]byte, 2000)
@@ -114,6 +114,8 @@ func TestNothingCrosses(t *testing.T) {
 				echo.WriteTo(buf[:n], from)
 			}
 		}()
+	}
+	for i, r := range residents {
 		other, _ := r.reaches(residents[i^1].addr)
 		asks, to := listen(r, "0"), &net.UDPAddr{IP: net.ParseIP(other.addr), Port: 7}
 		busy.Go(func() {

@@ -44,14 +44,16 @@ func everywhere() []setting {
 // router are the settings of a router on top. Reverse path checks are off as the
 // rules check sources, and so is the check that a source is not one of the
 // router's own addresses (accept_local): with policy rules in place it would look
-// up the source of every packet once more, a twentieth of its cost. The router
-// answers ARP for what it has a route to.
+// up the source of every packet once more, a twentieth of its cost. Nor is a socket
+// looked for before the route is known (ip_early_demux): hardly any packet is for the
+// router itself. The router answers ARP for what it has a route to.
 func router() []setting {
 	return []setting{
 		{"net/ipv4/ip_forward", "1"},
 		{"net/ipv4/conf/all/rp_filter", "0"},
 		{"net/ipv4/conf/default/rp_filter", "0"},
 		{"net/ipv4/conf/all/accept_local", "1"},
+		{"net/ipv4/ip_early_demux", "0"},
 		{"net/ipv4/conf/all/send_redirects", "0"},
 		{"net/ipv4/conf/default/send_redirects", "0"},
 		{"net/ipv4/conf/default/proxy_arp", "1"},
