@@ -102,6 +102,11 @@ func dnsRows(ctx context.Context, b *bench) (rows []row, err error) {
 		if err != nil {
 			return err
 		}
+		direct, err := p.namesDirect(ctx, b, zone, servers, missing)
+		rows = append(rows, direct...)
+		if err != nil {
+			return err
+		}
 		inside, err := p.namesInside(ctx, b, servers, missing)
 		rows = append(rows, inside...)
 		return err
@@ -283,11 +288,58 @@ func (p *program) nameChange(ctx context.Context, b *bench, zone, addr string) (
 		note: fmt.Sprintf("p99 %s ms, state on disk; %d of %d were not answered at once", number(quantile(took, 0.99)), late, len(took))}, nil
 }
 
+// askers is how many ask where each may ask 1,024 times per second, and askRate how
+// often each does.
+const (
+	askers  = 16
+	askRate = 1000
+)
+
+// namesDirect asks a name server of the zone from many outside hosts, and the name
+// server that it is compared with from as many processes.
+func (p *program) namesDirect(ctx context.Context, b *bench, zone string, servers []*nameServer, missing []string) (rows []row, err error) {
+	out, err := client.Call[route53.GetHostedZoneOutput](ctx, p.client, route53.API, "GetHostedZone", &route53.GetHostedZoneInput{Id: &zone})
+	if err != nil {
+		return nil, err
+	}
+	var n int
+	if _, err := fmt.Sscanf(out.DelegationSet.NameServers[0], "ns-%d.", &n); err != nil {
+		return nil, fmt.Errorf("reading the name server %s: %w", out.DelegationSet.NameServers[0], err)
+	}
+	sides := []*nameSide{newNameSide("localvpc", p.cmd.Process.Pid, fmt.Sprintf("205.251.%d.%d:53", 192+n>>8, n&255), askRate)}
+	if len(servers) > 0 {
+		sides = append(sides, newNameSide(servers[0].name, servers[0].cmd.Process.Pid, servers[0].addr, askRate))
+	}
+	for i := range askers {
+		a, err := p.outside(ctx, fmt.Sprintf("asker%d", i))
+		if err != nil {
+			return nil, err
+		}
+		defer a.end()
+		sides[0].clients = append(sides[0].clients, a)
+		for _, s := range sides[1:] {
+			a, err := startAgent(exec.CommandContext(ctx, b.traffic))
+			if err != nil {
+				return nil, err
+			}
+			defer a.end()
+			s.clients = append(s.clients, a)
+		}
+	}
+	if err := nameRounds(ctx, b, sides, nameKinds); err != nil {
+		return nil, err
+	}
+	for _, k := range nameKinds {
+		rows = append(rows, nameRow(k, "at the zone's name server", sides, k.floor, missing))
+	}
+	return rows, nil
+}
+
 // namesInside asks the resolver of a VPC from many instances, since each interface
 // may ask 1,024 times per second, and the name server from as many processes at the
 // same rate.
 func (p *program) namesInside(ctx context.Context, b *bench, servers []*nameServer, missing []string) (rows []row, err error) {
-	const net, rate = 120, 1000
+	const net = 120
 	w, err := newNetwork(ctx, p, net)
 	if err != nil {
 		return nil, err
@@ -310,7 +362,7 @@ func (p *program) namesInside(ctx context.Context, b *bench, servers []*nameServ
 	if err != nil {
 		return nil, err
 	}
-	instances, err := w.run(ctx, order{count: pick(b, 16, 4), groups: []string{group}})
+	instances, err := w.run(ctx, order{count: askers, groups: []string{group}})
 	if err != nil {
 		return nil, err
 	}
@@ -321,10 +373,10 @@ func (p *program) namesInside(ctx context.Context, b *bench, servers []*nameServ
 	if err != nil {
 		return nil, err
 	}
-	inside := newNameSide("localvpc", p.cmd.Process.Pid, fmt.Sprintf("10.%d.0.2:53", net), rate)
+	inside := newNameSide("localvpc", p.cmd.Process.Pid, fmt.Sprintf("10.%d.0.2:53", net), askRate)
 	sides := []*nameSide{inside}
 	if len(servers) > 0 {
-		sides = append(sides, newNameSide(servers[0].name, servers[0].cmd.Process.Pid, servers[0].addr, rate))
+		sides = append(sides, newNameSide(servers[0].name, servers[0].cmd.Process.Pid, servers[0].addr, askRate))
 	}
 	for _, i := range instances {
 		a, err := p.agentIn(ctx, *i.InstanceId, *i.PrivateIpAddress)

@@ -21,9 +21,12 @@ type Conn struct {
 	fd    int
 	wake  int // an eventfd that is written to when the socket is closed
 
-	mu     sync.Mutex
-	parked *os.File // the socket, while the poller waits for it
-	ended  bool
+	freed chan struct{} // closed when the socket is
+
+	mu      sync.Mutex
+	parked  *os.File // the socket, while the poller waits for it
+	serving bool
+	ended   bool
 }
 
 // Take takes over a socket: c is closed, whatever comes of it.
@@ -33,7 +36,7 @@ func Take(c *net.UDPConn) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("taking over a socket: %w", err)
 	}
-	t := &Conn{local: c.LocalAddr(), fd: -1}
+	t := &Conn{local: c.LocalAddr(), fd: -1, freed: make(chan struct{})}
 	var failed error
 	err = raw.Control(func(fd uintptr) { t.fd, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
 	if err := errors.Join(err, failed); err != nil {
@@ -49,24 +52,41 @@ func Take(c *net.UDPConn) (*Conn, error) {
 // LocalAddr is the address that the socket is bound to.
 func (c *Conn) LocalAddr() net.Addr { return c.local }
 
-// Close ends Serve, which is what frees the socket.
+// Close ends Serve and returns when the socket's address is free; an Answer must not
+// call it.
 func (c *Conn) Close() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.ended {
+		c.mu.Unlock()
 		return net.ErrClosed
 	}
 	c.ended = true
-	if c.parked != nil {
-		_ = c.parked.Close()
+	serving := c.serving
+	var err error
+	if serving {
+		if c.parked != nil {
+			_ = c.parked.Close()
+		}
+		_, err = unix.Write(c.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	}
-	_, err := unix.Write(c.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	c.mu.Unlock()
+	if !serving {
+		c.free()
+	}
+	<-c.freed
 	return err
 }
 
 // Serve answers what comes until the socket is closed, which is no error. With told
 // the packets say at which address they were asked, and answers leave from there.
 func (c *Conn) Serve(told bool, answer Answer) error {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return nil
+	}
+	c.serving = true
+	c.mu.Unlock()
 	defer c.free()
 	if told {
 		if err := unix.SetsockoptInt(c.fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1); err != nil {
@@ -75,12 +95,9 @@ func (c *Conn) Serve(told bool, answer Answer) error {
 	}
 	for {
 		b := batches.Get().(*batch)
-		err := error(nil)
-		for n := 0; err == nil; n, err = b.receive(c.fd, told) {
-			if c.closed() {
-				break
-			}
-			if n > 0 {
+		n, err := batchSize, error(nil)
+		for n == batchSize && !c.closed() { // a batch that was not full was all there is
+			if n, err = b.receive(c.fd, told); n > 0 {
 				b.send(c.fd, b.answer(c, n, told, answer))
 			}
 		}
@@ -88,7 +105,7 @@ func (c *Conn) Serve(told bool, answer Answer) error {
 		if c.closed() {
 			return nil
 		}
-		if err != unix.EAGAIN {
+		if err != nil && err != unix.EAGAIN {
 			return fmt.Errorf("reading packets: %w", err)
 		}
 		if err := c.wait(); err != nil {
@@ -108,6 +125,7 @@ func (c *Conn) free() {
 	defer c.mu.Unlock()
 	c.ended = true
 	_, _ = unix.Close(c.fd), unix.Close(c.wake)
+	close(c.freed)
 }
 
 // wait returns when there is a packet, or the socket is closed.

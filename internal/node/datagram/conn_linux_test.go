@@ -142,13 +142,37 @@ func TestRest(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	// The address is free.
+	again, err := net.ListenUDP("udp4", s.LocalAddr().(*net.UDPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	if err := s.Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closing it twice: %v", err)
 	}
-	// The address is free.
+}
+
+// TestNeverServed: a socket that nobody serves is freed as well, and serving it then
+// is over at once.
+func TestNeverServed(t *testing.T) {
+	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Take(udp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(false, nil); err != nil {
+		t.Error(err)
+	}
 	again, err := net.ListenUDP("udp4", s.LocalAddr().(*net.UDPAddr))
 	if err != nil {
 		t.Fatal(err)

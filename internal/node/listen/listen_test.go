@@ -91,7 +91,7 @@ func (h *handler) ServePacket(c *datagram.Conn, vpc state.Key) (err error) {
 	return c.Serve(false, func(p datagram.Packet, out []byte) []byte {
 		h.got <- vpc.ID + " " + string(p.Text)
 		if h.once {
-			c.Close()
+			go c.Close() // it waits for what this is a part of
 		}
 		return out
 	})
