@@ -43,6 +43,7 @@ var subjects = []subject{
 	{"path", "path: packets between two instances against plain routing", pathRows},
 	{"edge", "edge: packets between an instance and an outside host against plain routing", edgeRows},
 	{"peering", "peering: packets between two instances of peered VPCs against one VPC", peeringRows},
+	{"balancer", "balancer: packets through a network load balancer against the straight way", balancerRows},
 	{"scale", "scale: many interfaces, many instances", scaleRows},
 	{"identity", "identity: what a signature and policies add to a request", identityRows},
 	{"metadata", "metadata: instance metadata, from inside an instance", metadataRows},
