@@ -52,6 +52,9 @@ func TestBalancerCLI(t *testing.T) {
 		t.Errorf("ls, exit code %d:\n%s", code, out)
 	}
 
+	if out, code := w.cli("exec", server, "--", "getent", "hosts", "elasticloadbalancing.us-east-1.amazonaws.com"); code != 0 {
+		t.Errorf("the endpoint has no address in an instance: %q, exit code %d", out, code)
+	}
 	eni := aws("ec2", "describe-network-interfaces", "--filters", "Name=interface-type,Values=network_load_balancer", "--query", "NetworkInterfaces[0].NetworkInterfaceId")
 	if got := strings.Fields(aws("ec2", "describe-network-interfaces", "--network-interface-ids", eni, "--query", "NetworkInterfaces[0].[Description,RequesterId,RequesterManaged,Status]")); strings.Join(got, " ") != "ELB "+lb[strings.Index(lb, "net/"):]+" amazon-elb True in-use" {
 		t.Errorf("a node's interface is %q", got)
@@ -100,7 +103,7 @@ assert rule["IsDefault"] and rule["Priority"] == "default"
 elb.register_targets(TargetGroupArn=groups[0], Targets=[{"Id": "10.0.0.9", "AvailabilityZone": "all"}, {"Id": "192.168.1.9", "Port": 5353, "AvailabilityZone": "us-east-1b"}])
 health = elb.describe_target_health(TargetGroupArn=groups[0])["TargetHealthDescriptions"]
 assert [(h["Target"]["Id"], h["Target"]["Port"], h["Target"]["AvailabilityZone"]) for h in health] == [("10.0.0.9", 53, "all"), ("192.168.1.9", 5353, "us-east-1b")], health
-assert [h["TargetHealth"]["State"] for h in health] == ["initial", "unused"], health
+assert [h["TargetHealth"]["State"] for h in health] == ["healthy", "unused"], health
 tags = elb.describe_tags(ResourceArns=[arn, groups[0]])["TagDescriptions"]
 assert [t["Tags"] for t in tags] == [[{"Key": "team", "Value": "a"}], []], tags
 attributes = {a["Key"]: a["Value"] for a in elb.describe_target_group_attributes(TargetGroupArn=groups[0])["Attributes"]}

@@ -346,7 +346,7 @@ func (e *engine) api() error {
 	}
 	e.services = []apiserver.Service{
 		{API: wireec2.API, Signing: "ec2", Actions: byName(wireec2.API, compute.Actions())},
-		{API: wireelbv2.API, Signing: wireelbv2.API.Signing, Actions: byName(wireelbv2.API, elbv2.New(elbv2.Config{Quotas: e.quotas}).Actions())},
+		{API: wireelbv2.API, Signing: wireelbv2.API.Signing, Actions: byName(wireelbv2.API, elbv2.New(elbv2.Config{Quotas: e.quotas, NoPackets: e.inside == nil}).Actions())},
 		{API: wireroute53.API, Signing: "route53", Actions: byName(wireroute53.API, route53.New(names).Actions())},
 		{API: wirequotas.API, Signing: "servicequotas", Actions: byName(wirequotas.API, servicequotas.New(e.quotas).Actions())},
 		{API: wireiam.API, Signing: "iam", Actions: byName(wireiam.API, iam.New(iam.Config{Seal: id.seal, Library: &id.library}).Actions())},

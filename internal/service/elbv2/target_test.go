@@ -136,3 +136,20 @@ func TestTargetsRefused(t *testing.T) {
 	w.ok(with(port(web, 1), port(web, 2)))
 	w.fails(listener(*w.newBalancer().LoadBalancerArn, group, 80), "TooManyTargets", "Availability Zone")
 }
+
+// TestNoPackets: where nothing is checked a target is healthy as soon as it is used.
+func TestNoPackets(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, a := range New(Config{NoPackets: true}).Actions() {
+		w.actions[a.Name] = a
+	}
+	group := w.newGroup()
+	w.ok(&api.RegisterTargetsInput{TargetGroupArn: &group, Targets: []api.TargetDescription{{Id: new(web)}}})
+	if got := w.health(group); got[0] != web+" unused Target.NotInUse" {
+		t.Errorf("%q", got)
+	}
+	w.newListener(*w.newBalancer().LoadBalancerArn, group, 80)
+	if got := w.health(group); got[0] != web+" healthy " {
+		t.Errorf("%q", got)
+	}
+}
