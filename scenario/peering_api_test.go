@@ -87,6 +87,11 @@ func TestPeeringBetweenAccounts(t *testing.T) {
 			}
 		}
 		reach(client, 1, timedOut)
+		for _, name := range []string{*client.InstanceId, "app"} {
+			if out, code := w.cli("exec", name, "--", "true"); code != 255 || !strings.Contains(out, "; there is one with --region us-east-1 --account "+stranger) {
+				t.Errorf("exec %s without its account: exit code %d, %s", name, code, out)
+			}
+		}
 		dir := t.TempDir()
 		allow(t, dir, w.uid)
 		w.tool(dir, "ec2-authorize "+db+" -P tcp -p 3306 -u "+stranger+" -o appserver", 0, `(?s)GROUP.*PERMISSION.*`)

@@ -16,11 +16,11 @@ import (
 func (e *env) resolve(ctx context.Context, name string) (*ec2.Instance, error) {
 	found, err := e.named(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, e.astray(ctx, name, err)
 	}
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("there is no instance with the Name tag %q in %s: 'localvpc ls' shows what there is", name, e.regionName())
+		return nil, e.astray(ctx, name, fmt.Errorf("there is no instance with the Name tag %q in %s: 'localvpc ls' shows what there is", name, e.regionName()))
 	case 1:
 		return &found[0], nil
 	}
@@ -65,7 +65,11 @@ func (e *env) place(ctx context.Context, name string) (place, error) {
 	case len(found) > 1:
 		return place{}, fmt.Errorf("%d instances have the Name tag %q: give the id", len(found), name)
 	}
-	return place{}, &nowhere{name, e.regionName()}
+	none := &nowhere{name, e.regionName()}
+	if strings.Contains(name, ".") { // rather a public name
+		return place{}, none
+	}
+	return place{}, e.astray(ctx, name, none)
 }
 
 // nowhere says that nothing is called so.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/base/awsregion"
 	"github.com/localvpc/localvpc/internal/front/render"
 )
@@ -36,6 +38,27 @@ func (e *env) in(s Scope) *env {
 	other := *e
 	other.account, other.region = s.Account, s.Region
 	return &other
+}
+
+// astray adds to the error about an instance that was not found where it is, if
+// it is in another account or Region.
+func (e *env) astray(ctx context.Context, name string, err error) error {
+	var fault *awserr.Error
+	if errors.As(err, &fault) && fault.Code != "InvalidInstanceID.NotFound" || ctx.Err() != nil {
+		return err
+	}
+	everywhere := *e
+	everywhere.account, everywhere.region = "", ""
+	scopes, unknown := everywhere.scopes(ctx)
+	if unknown != nil {
+		return err
+	}
+	for _, s := range scopes {
+		if found, failed := e.in(s).named(ctx, name); failed == nil && len(found) > 0 {
+			return fmt.Errorf("%w; there is one with --region %s --account %s", err, s.Region, s.Account)
+		}
+	}
+	return err
 }
 
 // lsAll draws every account and Region that is used.
