@@ -257,11 +257,18 @@ func answerOf(m *dns.Msg) (a dnsview.Answer, err error) {
 func recordOf(rr dns.RR) (r dnsview.Record, err error) {
 	h := rr.Header()
 	text := strings.TrimPrefix(rr.String(), h.String())
+	leads := "" // the name that the record leads to
 	switch rr := rr.(type) {
 	case *dns.CNAME:
-		rr.Target = strings.ToLower(rr.Target)
+		leads = rr.Target
 	case *dns.NS:
-		rr.Ns = strings.ToLower(rr.Ns)
+		leads = rr.Ns
+	default:
+		leads = "."
+	}
+	target, err := dnsview.ParseName(leads)
+	if err != nil {
+		return r, fmt.Errorf("reading the data of a record: %w", err) // miekg takes one without any
 	}
 	r.Name, err = dnsview.ParseName(h.Name)
 	if err != nil {
@@ -274,6 +281,9 @@ func recordOf(rr dns.RR) (r dnsview.Record, err error) {
 	}
 	fixed := len(r.Name) + 10 // type, class, TTL and length
 	r.Type, r.TTL, r.Data = dnsview.Type(h.Rrtype), h.Ttl, string(b[fixed:end])
+	if target != dnsview.Root {
+		r.Data = string(target)
+	}
 	if r.TTL > 1<<31-1 {
 		r.TTL = 0 // RFC 2181 section 8
 	}

@@ -265,3 +265,60 @@ func TestRepliesAreBounded(t *testing.T) {
 		t.Errorf("%d are remembered that hold no longer", len(o.known)-1)
 	}
 }
+
+// FuzzReply has a user's name server say anything: no harm is done, and what is
+// answered can be read.
+func FuzzReply(f *testing.F) {
+	store := newStore(f)
+	write(f, store, func(tx *state.Tx) {
+		putZone(f, tx, "Z1", "a.test", nil, []string{"sub NS ns.sub.a.test.|ns.other.test.", "ns.sub A 192.0.2.53"})
+	})
+	for _, records := range [][]string{{"x.sub.a.test. 60 IN A 192.0.2.9"}, {"x.sub.a.test. 60 IN CNAME y.sub.a.test.", "y.sub.a.test. 1 IN CNAME x.sub.a.test."}, {elsewhereSOA},
+		{"c.sub.a.test. 60 IN NS ns.c.sub.a.test.", "ns.c.sub.a.test. 60 IN A 192.0.2.55"}, {"x.sub.a.test. 60 IN MX 10 .", "x.sub.a.test. 60 IN TXT \"\""}} {
+		m := new(dns.Msg).SetQuestion("x.sub.a.test.", dns.TypeA)
+		m.Response = true
+		for _, text := range records {
+			rr, err := dns.NewRR(text)
+			if err != nil {
+				f.Fatal(err)
+			}
+			m.Answer, m.Ns, m.Extra = append(m.Answer, rr), append(m.Ns, rr), append(m.Extra, rr)
+			if b, err := m.Pack(); err == nil {
+				f.Add(b)
+			}
+		}
+	}
+	view := dnsview.Internet(store.Snapshot())
+	name, _ := dnsview.ParseName("x.sub.a.test")
+	question, _ := ask("x.sub.a.test.", dns.TypeA).Pack()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m := new(dns.Msg)
+		if m.Unpack(text) != nil && !m.Truncated {
+			return
+		}
+		a, err := answerOf(m)
+		if err != nil {
+			return
+		}
+		if d := holds(m); d < 0 || d > maxTTL {
+			t.Errorf("it holds for %s", d)
+		}
+		_ = aged(a, time.Minute)
+		for _, typ := range []dnsview.Type{dnsview.TypeA, dnsview.TypeANY, dnsview.TypeNS} {
+			asked := 0
+			ans := view.Answer(dnsview.Question{Name: name, Type: typ, Recurse: true, Others: func(dnsview.Need) (dnsview.Answer, bool) {
+				asked++
+				return a, true
+			}})
+			if asked > 300 {
+				t.Errorf("%d questions for one", asked)
+			}
+			var q query
+			q.parse(question)
+			q.spell()
+			if out := q.encode(nil, ans, 65535); len(out) > headerSize && new(dns.Msg).Unpack(out) != nil {
+				t.Errorf("%x is answered with %x", text, out)
+			}
+		}
+	})
+}
