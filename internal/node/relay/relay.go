@@ -66,10 +66,8 @@ func (c *conn) cut() {
 // ServeStream takes the clients of a balancer's listener until l is closed.
 func (r *Relay) ServeStream(l net.Listener, balancer state.Key) error {
 	for {
-		r.slots <- struct{}{}
 		c, err := l.Accept()
 		if err != nil {
-			<-r.slots
 			if errors.Is(err, net.ErrClosed) {
 				return nil
 			}
@@ -79,6 +77,7 @@ func (r *Relay) ServeStream(l net.Listener, balancer state.Key) error {
 			}
 			return fmt.Errorf("taking a client: %w", err)
 		}
+		r.slots <- struct{}{} // one client waits here, the others in the socket's queue
 		go func() {
 			defer func() { <-r.slots }()
 			r.pass(c.(*net.TCPConn), balancer)
