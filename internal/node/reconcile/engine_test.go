@@ -18,6 +18,7 @@ import (
 
 	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/fabric/fabrictest"
+	"github.com/localvpc/localvpc/internal/decide/fault"
 	"github.com/localvpc/localvpc/internal/decide/lifecycle"
 	"github.com/localvpc/localvpc/internal/decide/plan"
 	"github.com/localvpc/localvpc/internal/decide/ruleset"
@@ -175,6 +176,9 @@ func (e *engine) check() {
 	for i := range state.Instances.All(snap) {
 		if i.State == state.Running || i.State == state.Pending {
 			want[i.ID] = true
+			if g := e.host.guest(i.ID); g != nil && g.isPaused() != fault.IsPaused(snap, i.Key) {
+				e.Fatalf("%s stands still: %v", i.ID, g.isPaused())
+			}
 		}
 	}
 	for h := range state.Hosts.All(snap) {
@@ -508,6 +512,12 @@ func (g *guest) Boot(context.Context) error {
 	defer g.h.mu.Unlock()
 	g.let = true
 	return nil
+}
+
+func (g *guest) isPaused() bool {
+	g.h.mu.Lock()
+	defer g.h.mu.Unlock()
+	return g.paused
 }
 
 func (g *guest) Pause(_ context.Context, paused bool) error {
