@@ -24,7 +24,8 @@ answered.`,
 		Example: `  localvpc dig web db.example.com
   localvpc dig internet example.com NS --json
   localvpc dig vpc-0123456789abcdef0 ip-10-0-0-5.ec2.internal
-  localvpc dig web -x 198.18.3.4`,
+  localvpc dig web -x 198.18.3.4
+  localvpc dig web api.internal --region eu-west-1`,
 		Args: cobra.RangeArgs(1, 3), ValidArgsFunction: e.completePlaces,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q := dnsRequest{Account: e.accountID(), Region: e.regionName(), Vantage: args[0], Reverse: reverse}

@@ -34,6 +34,7 @@ with standard input, output and error of its own. Signals are passed on. The hos
 		Example: `  localvpc exec web -- ip address
   localvpc exec -t web -- top
   localvpc exec internet -- curl -sS http://198.18.3.4/
+  localvpc exec --region eu-west-1 --account 123456789012 web -- hostname
   tar c . | localvpc exec web -- tar x -C /srv`,
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: e.completePlaces,

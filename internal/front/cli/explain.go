@@ -25,7 +25,8 @@ Exit code: 0 reachable, 1 not reachable, 2 the question could not be answered.`,
 		Example: `  localvpc explain web db:5432
   localvpc explain i-0123456789abcdef0 10.0.1.7:443 --json
   localvpc explain internet 198.18.3.4:80
-  localvpc explain web db --protocol icmp`,
+  localvpc explain web db --protocol icmp
+  localvpc explain web 172.30.0.5:80 --region eu-west-1 --account 123456789012`,
 		ValidArgsFunction: e.completePlaces,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.explain(cmd.Context(), args[0], args[1], protocol)

@@ -83,7 +83,8 @@ func (e *env) statusCommand() *cobra.Command {
 func (e *env) envCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "env", Short: "Print the exports that point AWS tools at localvpc", Args: cobra.NoArgs,
-		Example: `  eval "$(localvpc env)"`,
+		Example: `  eval "$(localvpc env)"
+  eval "$(localvpc env --account 123456789012 --region eu-west-1)"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var h Health
 			if err := e.control(cmd.Context(), "GET", "health", nil, &h); err != nil {
