@@ -333,6 +333,9 @@ func TestS4(t *testing.T) {
 			t.Errorf("with a zone down the name has %v", now)
 		}
 		s.answers(down, 400, client, "b")
+		w.explains("client", *b.balancer.DNSName, "")
+		w.explains("client", "us-east-1a."+*b.balancer.DNSName, "zone us-east-1a is broken on purpose")
+		w.reads("client", "us-east-1a."+*b.balancer.DNSName, "")
 		w.reads("a", far, "")
 		b.becomes("unhealthy", "healthy") // its node asks in vain
 		w.breaks("zone", "us-east-1a", "up")
