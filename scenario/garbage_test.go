@@ -330,7 +330,7 @@ func (g *garbage) signature() string {
 	case 2:
 		return "X-Amz-Date: 20261120T114000Z\r\nAuthorization: AWS4-HMAC-SHA256 Credential=" + url.QueryEscape(g.word()) + "/20261120/" + url.QueryEscape(g.word()) + "/ec2/aws4_request, SignedHeaders=host, Signature=" + strings.Repeat("0", g.IntN(100)) + "\r\n"
 	}
-	return "X-Amz-Date: 20261120T114000Z\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20261120/us-east-1/" + pick(g, "ec2", "ec2", "ec2", "sts", "ssm", "s3") + "/aws4_request, SignedHeaders=host;x-amz-date, Signature=" + strings.Repeat("0", 64) + "\r\n"
+	return "X-Amz-Date: 20261120T114000Z\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20261120/us-east-1/" + pick(g, "ec2", "ec2", "ec2", "elasticloadbalancing", "sts", "ssm", "s3") + "/aws4_request, SignedHeaders=host;x-amz-date, Signature=" + strings.Repeat("0", 64) + "\r\n"
 }
 
 func (g *garbage) post(path, body, header string) string {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/aws/wire/elbv2"
 	"github.com/localvpc/localvpc/internal/aws/wire/proto"
 	"github.com/localvpc/localvpc/internal/aws/wire/ssm"
 	"github.com/localvpc/localvpc/internal/aws/wire/sts"
@@ -21,9 +22,11 @@ func FuzzDecodeEC2(f *testing.F) {
 	f.Add("Action=AuthorizeSecurityGroupIngress&IpPermissions.1.Groups.1.GroupId=sg-1&IpPermissions.01=x&IpPermissions.1=")
 	f.Add("Action=ImportKeyPair&KeyName=k&PublicKeyMaterial=AAAA&PublicKeyMaterial.1=x")
 	f.Add("Action=AssumeRole&RoleArn=x&Tags.member.1.Key=k&Tags.member=&Tags=")
+	f.Add("Action=CreateListener&LoadBalancerArn=x&Port=0&DefaultActions.member.1.Type=forward&DefaultActions.member.1.ForwardConfig.TargetGroups.member.1.Weight=7&DefaultActions.member.2=")
+	f.Add("Action=RegisterTargets&TargetGroupArn=x&Targets.member.1.Id=i-1&Targets.member.1.Port=80&Targets.member.3.Id=&Targets.member.1.Id.member.1=")
 	f.Add("Action=ReportInstanceStatus&StartTime=2026-11-20&%zz&=&.&..&1.1")
 	f.Fuzz(func(t *testing.T, body string) {
-		for _, api := range []*proto.API{ec2.API, sts.API} {
+		for _, api := range []*proto.API{ec2.API, elbv2.API, sts.API} {
 			r := &proto.Request{Method: http.MethodPost, Body: []byte(body)}
 			name, err := api.Protocol.Action(api, r)
 			if err != nil {
