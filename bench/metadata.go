@@ -27,15 +27,19 @@ func metadataRows(ctx context.Context, b *bench) (rows []row, err error) {
 		const credentials = "meta-data/iam/security-credentials/bench"
 		seconds := pick(b, 2.0, 0.5)
 		alone, role, beside, flood := &waits{}, &waits{}, &waits{}, &waits{}
-		for range b.times(5) {
+		paths := []struct {
+			to   *waits
+			path string
+		}{{alone, "meta-data/instance-id"}, {role, credentials}}
+		for round := range b.times(5) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err := alone.add(one.say("metadata %s %g 1 1000 meta-data/instance-id", metadataAddr, seconds)); err != nil {
-				return err
-			}
-			if err := role.add(one.say("metadata %s %g 1 1000 %s", metadataAddr, seconds, credentials)); err != nil {
-				return err
+			for i := range paths { // another one begins each round
+				p := paths[(round+i)%len(paths)]
+				if err := p.to.add(one.say("metadata %s %g 1 1000 %s", metadataAddr, seconds, p.path)); err != nil {
+					return err
+				}
 			}
 			flooded := make(chan error, 1)
 			go func() {

@@ -3,7 +3,8 @@
 //
 // Invariant: an instance sees itself and nothing else. Who asks is found out
 // from the connection by vantage; what is told is read from the snapshot of that
-// moment; nothing that matters is kept between requests, tokens included.
+// moment; what is kept between requests is only what follows from it once more,
+// and no token.
 package imds
 
 import (
@@ -56,8 +57,8 @@ type Server struct {
 	cfg   Config
 	limit vantage.Limit
 	// library has the trust policies that were read.
-	library  authz.Library
-	sessions sessions
+	library authz.Library
+	memory  memory
 }
 
 // New makes a server.
@@ -150,7 +151,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !s.admit(w, r, instance) {
 		return
 	}
-	found, ok := root.find(path, &subject{snap: asker.Snapshot, instance: instance, now: s.cfg.Now(), token: len(r.Header[tokenHeader]) > 0, seal: s.cfg.Seal, life: s.cfg.RoleSession, library: &s.library, sessions: &s.sessions, notary: s.cfg.Notary})
+	found, ok := s.memory.find(r.URL.Path, &subject{snap: asker.Snapshot, instance: instance, now: s.cfg.Now(), token: len(r.Header[tokenHeader]) > 0, seal: s.cfg.Seal, life: s.cfg.RoleSession, library: &s.library, notary: s.cfg.Notary})
 	if !ok {
 		refuse(w, http.StatusNotFound)
 		return

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/localvpc/localvpc/internal/base/awsid"
@@ -74,34 +73,10 @@ func (s *subject) credentials(role *state.Role) string {
 	if s.token {
 		v.Delivery = "2.0"
 	}
-	name := [4]string{i.Key.String(), role.UniqueID, stamp(begin), v.Delivery}
-	return s.sessions.once(name, begin, func() string {
-		v.AccessKey = s.seal.KeyOf(session.Temporary, strings.Join(name[:], " "))
-		secret, token := s.seal.Credentials(&v)
-		return object("Code", "Success", "LastUpdated", stamp(begin), "Type", "AWS-HMAC", "AccessKeyId", v.AccessKey,
-			"SecretAccessKey", secret, "Token", token, "Expiration", stamp(v.Expires))
-	})
-}
-
-// sessions remembers what is told of the sessions of one epoch, which follows from
-// their names: to seal a token costs as much as all else about a request.
-type sessions struct {
-	mu    sync.Mutex
-	epoch time.Time
-	texts map[[4]string]string // by instance, role, epoch and delivery
-}
-
-// once gives the text of a name, and has it made when it is not known.
-func (s *sessions) once(name [4]string, epoch time.Time, text func() string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.texts == nil || !s.epoch.Equal(epoch) {
-		s.texts, s.epoch = map[[4]string]string{}, epoch
-	}
-	if _, ok := s.texts[name]; !ok {
-		s.texts[name] = text()
-	}
-	return s.texts[name]
+	v.AccessKey = s.seal.KeyOf(session.Temporary, strings.Join([]string{i.Key.String(), role.UniqueID, stamp(begin), v.Delivery}, " "))
+	secret, token := s.seal.Credentials(&v)
+	return object("Code", "Success", "LastUpdated", stamp(begin), "Type", "AWS-HMAC", "AccessKeyId", v.AccessKey,
+		"SecretAccessKey", secret, "Token", token, "Expiration", stamp(v.Expires))
 }
 
 // trusted says whether the role lets EC2 assume it for an instance.

@@ -19,7 +19,6 @@ type subject struct {
 	life     time.Duration // of these
 	notary   Notary        // of identity documents; nil: they are not signed
 	library  *authz.Library
-	sessions *sessions
 }
 
 // directory is a list of entries in the order in which they are listed.
