@@ -42,10 +42,14 @@ func hasZones(v *View) bool {
 type privateZone struct{ hosted }
 
 func (z privateZone) answer(v *View, q Question) Answer {
-	a := asking{r: v.r, place: RegionPlace(v.vpc.Region), seed: q.Draw, chances: q.Chances, health: health{r: v.r}, outside: func(n Name, t Type) []Record {
-		return v.Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw, Chances: q.Chances, left: q.left}).Answer
-	}}
+	a := asking{r: v.r, place: RegionPlace(v.vpc.Region), seed: q.Draw, chances: q.Chances, health: health{r: v.r}}
+	located := false // the Region of the VPC is the same for all who ask, but not their zones
+	a.outside = func(n Name, t Type) []Record {
+		ans := v.Answer(Question{Name: n, Type: t, Recurse: true, Draw: q.Draw, Client: q.Client, Chances: q.Chances, left: q.left})
+		located = located || ans.Located
+		return ans.Answer
+	}
 	ans := z.resolve(&a, q)
-	ans.RA = true
+	ans.RA, ans.Located = true, located
 	return ans
 }

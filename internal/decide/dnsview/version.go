@@ -2,8 +2,8 @@ package dnsview
 
 import "github.com/localvpc/localvpc/internal/state"
 
-// indifferent are the tables that no answer depends on: neither this package nor
-// publicip reads them.
+// indifferent are the tables that no answer depends on: neither this package nor one
+// that it decides with reads them.
 var indifferent = func() map[string]bool {
 	all := map[string]bool{}
 	for _, t := range []interface{ Name() string }{

@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 )
 
 // TestVersionsAreOfWhatIsRead: no table that counts as indifferent is read by this
-// package, or by publicip, which decides with it.
+// package, or by one that decides with it.
 func TestVersionsAreOfWhatIsRead(t *testing.T) {
 	names := map[string]string{} // by the variable in state
 	for _, file := range parsed(t, "../../state") {
@@ -50,8 +51,15 @@ func TestVersionsAreOfWhatIsRead(t *testing.T) {
 			t.Errorf("there is no table %q", table)
 		}
 	}
-	for _, dir := range []string{".", "../publicip"} {
-		for path, file := range parsed(t, dir) {
+	dirs := []string{"."}
+	for i := 0; i < len(dirs); i++ {
+		for path, file := range parsed(t, dirs[i]) {
+			for _, imported := range file.Imports {
+				_, name, decides := strings.Cut(strings.Trim(imported.Path.Value, `"`), "/internal/decide/")
+				if dir := "../" + name; decides && !slices.Contains(dirs, dir) {
+					dirs = append(dirs, dir)
+				}
+			}
 			if filepath.Base(path) == "version.go" {
 				continue
 			}

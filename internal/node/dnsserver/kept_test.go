@@ -167,7 +167,7 @@ func FuzzKept(f *testing.F) {
 			}
 			over := transport(r.IntN(4) == 0)
 			draw = r.Uint64N(40)
-			for _, by := range []asked{{view: in}, {view: dnsview.Internet(store.Snapshot()), public: true, server: 1},
+			for _, by := range []asked{{view: in, client: client}, {view: dnsview.Internet(store.Snapshot()), public: true, server: 1},
 				{view: dnsview.Internet(store.Snapshot()), public: true, server: 2, client: client},
 				{view: own, public: true, server: 3, client: client}, {view: root, public: true, server: 4, client: client}} {
 				want := s.respond(&by, b, nil, over)
