@@ -36,7 +36,7 @@ type inventory struct {
 func (e *env) lsCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
-		Use: "ls", Short: "Draw what there is: VPCs, subnets, gateways, peering connections, instances, outside hosts", Args: cobra.NoArgs,
+		Use: "ls", Short: "Draw what there is: VPCs, subnets, gateways, load balancers, peering connections, instances, outside hosts", Args: cobra.NoArgs,
 		Long: `Draw what there is in the Region, of the account; with --all in every account
 and Region where something was made, or in those that --account and --region leave.`,
 		Example: "  localvpc ls\n  localvpc ls --region eu-west-1 --account 123456789012\n  localvpc ls --all\n  localvpc ls --json",
