@@ -3,9 +3,11 @@ package scenario
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -244,4 +246,44 @@ func TestNoNameCrosses(t *testing.T) {
 	if crossed > 0 {
 		t.Errorf("%d names cross", crossed)
 	}
+}
+
+// TestRegionLatency: a kernel that cannot make packets late is told of, before anything
+// else; with one that can, Regions are apart.
+func TestRegionLatency(t *testing.T) {
+	needPackets(t)
+	w := &world{uid: os.Getuid(), t: t}
+	if !canDelay() {
+		out, code := w.cli("up", "--ephemeral", "--listen", free(t), "--dns", "off", "--region-latency")
+		if code != 2 || !strings.Contains(out, "has no netem") || !strings.Contains(out, "leave the flag out") {
+			t.Errorf("exit code %d: %s", code, out)
+		}
+		return
+	}
+	w.up(t, "--ephemeral", "--region-latency")
+	us, eu := w.party("000000000000", "us-east-1", ""), w.party("000000000000", "eu-west-1", "")
+	var near, far string
+	us.vpc, near = w.vpc(us.Client, "10.1.0.0/16", "10.1.1.0/24")
+	eu.vpc, far = w.vpc(eu.Client, "10.2.0.0/16", "10.2.1.0/24")
+	id := w.peered(us, eu)
+	us.route(t, "10.2.0.0/16", id)
+	eu.route(t, "10.1.0.0/16", id)
+	group := w.group(eu.Client, eu.vpc, "open")
+	must(eu.AuthorizeSecurityGroupIngress(tctx(t), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: port(80)}))(t)
+	server := w.launch(eu.Client, "far", far, []string{group}, serves("far"))
+	w.launch(us.Client, "near", near, nil, "")
+	w.says("near", "localvpc guest get --wait 20 -m 5 http://"+*server.PrivateIpAddress+"/")
+	began := time.Now()
+	w.says("near", "localvpc guest get -m 5 http://"+*server.PrivateIpAddress+"/")
+	if took := time.Since(began); took < 120*time.Millisecond { // a handshake and a request
+		t.Errorf("a request over the ocean takes %s", took)
+	}
+}
+
+// canDelay says whether the kernel has netem, as the program would find out.
+func canDelay() bool {
+	cmd := exec.Command("tc", "qdisc", "add", "dev", "lo", "root", "netem")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}, GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}}
+	return cmd.Run() == nil
 }

@@ -44,6 +44,7 @@ import (
 	"github.com/localvpc/localvpc/internal/node/health"
 	"github.com/localvpc/localvpc/internal/node/imds"
 	"github.com/localvpc/localvpc/internal/node/kernel"
+	"github.com/localvpc/localvpc/internal/node/kernel/link"
 	"github.com/localvpc/localvpc/internal/node/listen"
 	"github.com/localvpc/localvpc/internal/node/reconcile"
 	"github.com/localvpc/localvpc/internal/node/relay"
@@ -201,6 +202,7 @@ func build(set settings, inside *world.Inside, log *slog.Logger) (*engine, error
 // of NAT gateways.
 func (e *engine) outside(tx *state.Tx) error {
 	fabric.SetNatIdleTimeout(tx, e.set.NatIdle)
+	fabric.SetRegionLatency(tx, e.set.RegionLatency)
 	if e.set.PublicCidr == "" {
 		return nil
 	}
@@ -240,6 +242,11 @@ func architecture() string {
 
 // packets makes the data plane.
 func (e *engine) packets() error {
+	if e.set.RegionLatency {
+		if err := link.CanDelay(); err != nil {
+			return fmt.Errorf("--region-latency: %w: leave the flag out, or load the module sch_netem", err)
+		}
+	}
 	run, data := e.inside.RunDir, e.set.Data
 	if data == "" {
 		data = filepath.Join(run, "data")

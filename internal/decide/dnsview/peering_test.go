@@ -120,3 +120,20 @@ func TestNamesOfAPeerThatAreNotKnown(t *testing.T) {
 		p.ask(t, p.other.Key, []row{{"ours there", "ip-10-0-0-5.ec2.internal A", "NXDOMAIN soa . 60 peering-dns pcx-1"}})
 	})
 }
+
+func TestRoundTrip(t *testing.T) {
+	for _, test := range []struct {
+		a, b   string
+		lo, hi time.Duration
+	}{
+		{"us-east-1", "eu-west-1", 60 * time.Millisecond, 90 * time.Millisecond},
+		{"us-east-1", "ap-southeast-2", 180 * time.Millisecond, 240 * time.Millisecond},
+		{"eu-west-1", "eu-west-2", time.Millisecond, 12 * time.Millisecond},
+		{"eu-west-1", "eu-west-1", 0, 0},
+		{"eu-west-1", "nowhere-1", 0, 0},
+	} {
+		if d := RoundTrip(test.a, test.b); d < test.lo || d > test.hi || d != RoundTrip(test.b, test.a) {
+			t.Errorf("%s and %s: %s", test.a, test.b, d)
+		}
+	}
+}

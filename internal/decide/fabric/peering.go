@@ -3,7 +3,9 @@ package fabric
 import (
 	"net/netip"
 	"strings"
+	"time"
 
+	"github.com/localvpc/localvpc/internal/decide/dnsview"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -15,6 +17,7 @@ type Peering struct {
 	Key   state.Key // the requester's
 	Link  string    // its name in both routers
 	MTU   int
+	Delay time.Duration  // of a round trip, when Regions have one
 	Sides [2]PeeringSide // requester, accepter
 }
 
@@ -52,6 +55,9 @@ func LoadPeering(r state.Reader, k state.Key) (Peering, bool) {
 	p := Peering{Key: k, Link: PeeringLink(k.ID), MTU: peeringMTU}
 	if row.Requester.Vpc.Region != row.Accepter.Vpc.Region {
 		p.MTU = remoteMTU
+		if hasLatency(r) {
+			p.Delay = dnsview.RoundTrip(row.Requester.Vpc.Region, row.Accepter.Vpc.Region)
+		}
 	}
 	for i, vpc := range []state.Key{row.Requester.Vpc, row.Accepter.Vpc} {
 		p.Sides[i] = PeeringSide{VPC: vpc, MAC: macOf(k.ID + " " + vpc.ID), End: peeringEnds[i]}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // Netns names a network namespace of the world: "vpc-…" is the router of one
@@ -80,6 +81,7 @@ type Link struct {
 	PeerMAC   string
 	PeerGroup uint32
 	MTU       int
+	Delay     time.Duration // of what leaves by the router's end, microseconds
 }
 
 func (o Link) Kind() Kind  { return KindLink }
@@ -89,6 +91,9 @@ func (o Link) String() string {
 	s := fmt.Sprintf("%s mac %s group %d mtu %d peer %s %s mac %s", o.Key(), o.MAC, o.Group, o.MTU, o.Peer, o.PeerName, o.PeerMAC)
 	if o.PeerGroup != 0 {
 		s += fmt.Sprintf(" group %d", o.PeerGroup)
+	}
+	if o.Delay != 0 {
+		s += " delay " + o.Delay.String()
 	}
 	return s
 }

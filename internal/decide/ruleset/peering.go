@@ -23,7 +23,7 @@ func Peering(p fabric.Peering) []plan.Object {
 	return []plan.Object{
 		plan.Link{
 			Netns: a, Name: p.Link, MAC: near.MAC, Group: groupPeering,
-			Peer: b, PeerName: p.Link, PeerMAC: far.MAC, PeerGroup: groupPeering, MTU: p.MTU,
+			Peer: b, PeerName: p.Link, PeerMAC: far.MAC, PeerGroup: groupPeering, MTU: p.MTU, Delay: p.Delay,
 		},
 		plan.Neigh{Netns: a, Link: p.Link, IP: far.End, MAC: far.MAC},
 		plan.Neigh{Netns: b, Link: p.Link, IP: near.End, MAC: near.MAC},

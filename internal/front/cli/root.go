@@ -63,6 +63,8 @@ type UpOptions struct {
 	PublicCidr string
 	// NatIdle is how many seconds a NAT gateway keeps a connection that is idle.
 	NatIdle int
+	// RegionLatency: packets between Regions take their time.
+	RegionLatency bool
 	// RoleSession is how many seconds the credentials of an instance's role last; zero
 	// is AWS's six hours.
 	RoleSession int

@@ -67,6 +67,7 @@ func (e *env) upCommand() *cobra.Command {
 	f.StringVar(&o.Quotas, "quotas", "", "'off', or a JSON file with quotas by name")
 	f.StringVar(&o.PublicCidr, "public-cidr", "", "ranges of the simulated internet's public addresses, with commas between them (default: 198.18.0.0/15 and the documentation ranges)")
 	f.IntVar(&o.NatIdle, "nat-idle-timeout", 350, "seconds that NAT gateways keep a connection that is idle")
+	f.BoolVar(&o.RegionLatency, "region-latency", false, "packets over peering connections between Regions take about as long as the distance makes them; needs a kernel with netem")
 	f.IntVar(&o.RoleSession, "role-session-duration", 21600, "seconds that the credentials last that instances find in their metadata, from 6 to 43200; new ones are there after a sixth of it. To see what becomes of programs whose credentials expire (SDKs go on for up to 20 minutes with those that end sooner)")
 	f.BoolVar(&o.NoDefaultVpc, "no-default-vpc", false, "begin without the default VPC that AWS gives every account in every Region")
 	f.Float64Var(&o.HealthScale, "health-interval-scale", 1, "what the intervals of health checks are multiplied with, from 0.001 to 1: with 0.1 they ask each second, or each three")

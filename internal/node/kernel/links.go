@@ -178,7 +178,8 @@ func (k *Kernel) addLink(s *space, l plan.Link) error {
 	return link.Settle(other, peerIndex)
 }
 
-// unlink removes all links of a router.
+// unlink removes all links of a router, those too that are another router's: with the
+// namespace they would go some time later.
 func (k *Kernel) unlink(s *space) error {
 	found, err := s.links()
 	if err != nil {
@@ -187,8 +188,10 @@ func (k *Kernel) unlink(s *space) error {
 	var indexes []uint32
 	for _, f := range found {
 		if f.Ours {
-			indexes = append(indexes, f.Index)
 			k.forgetPeer(f.Link)
+		}
+		if f.Name != "lo" {
+			indexes = append(indexes, f.Index)
 		}
 	}
 	c, err := s.route()

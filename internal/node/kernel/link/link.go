@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -113,6 +114,9 @@ func Add(c *nl.Conn, index uint32, l plan.Link, peer *os.File) (peerIndex uint32
 		w.U32(ndtpaIfindex, index)
 		w.U64(ndtpaProxyDelay, 0)
 	})
+	if l.Delay != 0 {
+		delay(&w, index, l.Delay)
+	}
 	w.Begin(unix.RTM_GETLINK, 0, header(index, 0, 0))
 	err = c.Do(&w, func(_ int, typ uint16, body []byte) {
 		if f, ok := parse(typ, body); ok {
@@ -137,6 +141,9 @@ func Adjust(c *nl.Conn, index uint32, old, l plan.Link) error {
 	return adjust(c, index, old.MAC, l.MAC, l.MTU, func(w *nl.Buf) {
 		w.U32(unix.IFLA_GROUP, l.Group)
 		w.Attr(unix.IFLA_IFALIAS, []byte(alias(l)))
+		if old.Delay != l.Delay {
+			delay(w, index, l.Delay)
+		}
 	})
 }
 
@@ -241,15 +248,7 @@ func parse(typ uint16, body []byte) (f Found, ok bool) {
 		case unix.IFLA_LINK:
 			f.PeerIndex = nl.Uint32(v)
 		case unix.IFLA_IFALIAS:
-			words := strings.Fields(strings.TrimPrefix(nl.Str(v), mark))
-			if strings.HasPrefix(nl.Str(v), mark) && (len(words) == 3 || len(words) == 4) {
-				f.Ours = true
-				f.Link.Peer, f.Link.PeerName, f.Link.PeerMAC = plan.Netns(words[0]), words[1], words[2]
-				if len(words) == 4 {
-					n, err := strconv.ParseUint(words[3], 10, 32)
-					f.Link.PeerGroup, f.Ours = uint32(n), err == nil
-				}
-			}
+			f.Ours = named(nl.Str(v), &f.Link)
 		case unix.IFLA_LINKINFO:
 			for typ, v := range nl.Attrs(v) {
 				if typ == unix.IFLA_INFO_KIND {
@@ -265,8 +264,30 @@ func parse(typ uint16, body []byte) (f Found, ok bool) {
 
 func alias(l plan.Link) string {
 	text := fmt.Sprintf("%s%s %s %s", mark, l.Peer, l.PeerName, l.PeerMAC)
-	if l.PeerGroup != 0 {
-		text += " " + strconv.FormatUint(uint64(l.PeerGroup), 10)
+	if l.PeerGroup != 0 || l.Delay != 0 {
+		text += fmt.Sprintf(" %d", l.PeerGroup)
+	}
+	if l.Delay != 0 {
+		text += fmt.Sprintf(" %d", l.Delay.Microseconds())
 	}
 	return text
+}
+
+// named reads an alias, if it is one of ours.
+func named(text string, l *plan.Link) bool {
+	rest, ours := strings.CutPrefix(text, mark)
+	words := strings.Fields(rest)
+	if !ours || len(words) < 3 || len(words) > 5 {
+		return false
+	}
+	l.Peer, l.PeerName, l.PeerMAC = plan.Netns(words[0]), words[1], words[2]
+	var numbers [2]uint64
+	for i, word := range words[3:] {
+		var err error
+		if numbers[i], err = strconv.ParseUint(word, 10, 32); err != nil {
+			return false
+		}
+	}
+	l.PeerGroup, l.Delay = uint32(numbers[0]), time.Duration(numbers[1])*time.Microsecond
+	return true
 }
