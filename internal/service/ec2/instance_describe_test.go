@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	api "github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/decide/fault"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -93,6 +94,29 @@ func TestDescribeInstanceStatus(t *testing.T) {
 	if got := get(true, "event.code", "*"); len(got) != 0 {
 		t.Errorf("with events: %v", got)
 	}
+	var at *state.Instance
+	for i := range state.Instances.By(l.store.Snapshot(), state.ByInstance, running) {
+		at = i
+	}
+	for _, broken := range []struct{ kind, what, effect, want, mend string }{
+		{fault.Instance, running, "pause", " impaired ok", fault.Resume}, {fault.Zone, at.AvailabilityZone, fault.Down, " impaired impaired", fault.Up},
+	} {
+		for _, effect := range []string{broken.effect, broken.mend} {
+			if _, err := l.store.Write(t.Context(), func(tx *state.Tx) error {
+				_, err := fault.Apply(tx, at.Scope(), fault.Order{Kind: broken.kind, What: broken.what, Effect: effect})
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			want := running + broken.want
+			if effect == broken.mend {
+				want = running + " ok ok"
+			}
+			if got := get(false); !slices.Equal(got, []string{want}) {
+				t.Errorf("%s %s: %v", broken.kind, effect, got)
+			}
+		}
+	}
 }
 
 // TestEveryFilterIsAnswered asks each describe action by every name that it knows.
@@ -107,6 +131,9 @@ func TestEveryFilterIsAnswered(t *testing.T) {
 		call[api.DescribeInstancesOutput](l.world, "DescribeInstances", &api.DescribeInstancesInput{Filters: filtersOf(name, "*")})
 	}
 	for name := range statusFilters {
+		call[api.DescribeInstanceStatusOutput](l.world, "DescribeInstanceStatus", &api.DescribeInstanceStatusInput{Filters: filtersOf(name, "*"), IncludeAllInstances: ptr(true)})
+	}
+	for name := range statusLookups {
 		call[api.DescribeInstanceStatusOutput](l.world, "DescribeInstanceStatus", &api.DescribeInstanceStatusInput{Filters: filtersOf(name, "*"), IncludeAllInstances: ptr(true)})
 	}
 	for name := range instanceTypeFilters {
