@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/localvpc/localvpc/internal/aws/client"
 	"github.com/localvpc/localvpc/internal/aws/wire/ec2"
+	"github.com/localvpc/localvpc/internal/aws/wire/sts"
 	"github.com/localvpc/localvpc/internal/base/awserr"
 	"github.com/localvpc/localvpc/internal/base/awsregion"
 	"github.com/localvpc/localvpc/internal/front/render"
@@ -61,19 +63,42 @@ func (e *env) astray(ctx context.Context, name string, err error) error {
 	return err
 }
 
+// self is the account whose keys the command line uses.
+func (e *env) self(ctx context.Context) (string, error) {
+	if _, err := e.target(); err != nil {
+		return "", err
+	}
+	out, err := client.Call[sts.GetCallerIdentityOutput](ctx, e.aws(), sts.API, "GetCallerIdentity", &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", e.unreachable(err)
+	}
+	return value(out.Account), nil
+}
+
 // lsAll draws every account and Region that is used.
 func (e *env) lsAll(ctx context.Context) error {
 	scopes, err := e.scopes(ctx)
 	if err != nil {
 		return err
 	}
+	own, err := e.self(ctx)
+	if err != nil {
+		return err
+	}
+	views := make([]*env, len(scopes))
+	for i, s := range scopes {
+		views[i] = e.in(s)
+		if s.Account == own { // by its own keys, which may be the only ones that are taken
+			views[i].account = e.account
+		}
+	}
 	type one struct {
 		Scope
 		inventory
 	}
 	list := []one{}
-	for _, s := range scopes {
-		inv, err := e.in(s).inventory(ctx)
+	for i, s := range scopes {
+		inv, err := views[i].inventory(ctx)
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", s.Account, s.Region, err)
 		}
@@ -92,7 +117,7 @@ func (e *env) lsAll(ctx context.Context) error {
 		if i < len(list)-1 {
 			l.Internet.Hosts = nil // it is one, whoever looks at it
 		}
-		sub := e.in(l.Scope).tree(l.inventory)
+		sub := views[i].tree(l.inventory)
 		var internet []render.Node
 		if n := len(sub); len(l.Internet.Hosts) > 0 && n > 0 {
 			sub, internet = sub[:n-1], sub[n-1:]
