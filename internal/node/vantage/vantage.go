@@ -40,6 +40,7 @@ type Point struct {
 	snapshot func() *state.Snapshot
 	now      func() time.Time
 	limit    Limit
+	host     *allowance // of this machine, where that asks
 
 	mu         sync.Mutex
 	known      map[netip.Addr]known
@@ -52,8 +53,12 @@ const sweepSize = 1024
 
 // New makes the point of a service in a VPC.
 func New(vpc state.Key, snapshot func() *state.Snapshot, now func() time.Time, limit Limit) *Point {
-	return &Point{vpc: vpc, snapshot: snapshot, now: now, limit: limit,
+	p := &Point{vpc: vpc, snapshot: snapshot, now: now, limit: limit,
 		known: map[netip.Addr]known{}, allowances: map[string]*allowance{}, sweepAt: sweepSize}
+	if vpc == Host {
+		p.host = &allowance{left: float64(limit.Burst), at: now()}
+	}
+	return p
 }
 
 // Asker is an interface that asks, as it is in a snapshot.
@@ -79,6 +84,9 @@ type known struct {
 func (p *Point) Asker(source netip.Addr) (Asker, bool) {
 	source = source.Unmap()
 	snap := p.snapshot()
+	if p.host != nil {
+		return Asker{Snapshot: snap, Source: source, point: p, allowance: p.host}, true
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k, ok := p.known[source]
@@ -94,9 +102,6 @@ func (p *Point) Asker(source netip.Addr) (Asker, bool) {
 
 // find looks the address up. The caller holds p.mu.
 func (p *Point) find(snap *state.Snapshot, source netip.Addr) (known, bool) {
-	if p.vpc == Host {
-		return known{snap.Index, nil, p.allowanceOf("")}, true
-	}
 	if p.vpc == Internet {
 		if !publicip.Taken(snap, source) {
 			return known{}, false
@@ -168,7 +173,7 @@ func (w *allowance) refill(now time.Time, l Limit) {
 // Take takes one question from the interface's allowance and says whether there
 // was one.
 func (a Asker) Take() bool {
-	if a.point.vpc == Host {
+	if a.point.host != nil {
 		return true
 	}
 	w, now := a.allowance, a.point.now()
@@ -186,7 +191,7 @@ func (a Asker) Take() bool {
 // time will bring, and waits until then. Only so many can wait at once as the
 // interface may have connections.
 func (a Asker) Wait(ctx context.Context) error {
-	if a.point.vpc == Host {
+	if a.point.host != nil {
 		return nil
 	}
 	w, now := a.allowance, a.point.now()
