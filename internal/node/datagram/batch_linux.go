@@ -146,8 +146,12 @@ func (p peer) later() func([]byte) {
 
 // room waits until more can be sent, as long as answers are worth waiting for.
 func room(fd int) bool {
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 100)
-	return n > 0 && err == nil
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 100)
+		if err != unix.EINTR {
+			return n > 0 && err == nil
+		}
+	}
 }
 
 // destination reads where a packet was sent to (ip(7), IP_PKTINFO), and makes of
