@@ -3,6 +3,7 @@ package fabric
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/localvpc/localvpc/internal/decide/balance"
 	"github.com/localvpc/localvpc/internal/state"
@@ -115,6 +116,7 @@ type Listener struct {
 	Port      uint16
 	Keeps     bool // targets see the client's address; otherwise the node's
 	Sticky    bool
+	Idle      int  // seconds after which a TCP flow is forgotten
 	Proxied   bool // the proxy in the balancer's namespace takes its connections
 	Space     string
 	Nodes     []Choice
@@ -148,7 +150,7 @@ func LoadListener(r state.Reader, k state.Key) (Listener, bool) {
 		return Listener{}, false
 	}
 	lb, _ := state.LoadBalancers.Get(r, b.Key)
-	l := Listener{Key: k, VPC: b.VPC, Balancer: b.Key.ID, Group: row.TargetsID, Protocols: Protocols(row), Port: uint16(row.Port), Space: BalancerSpace(lb)}
+	l := Listener{Idle: max(1, int(balance.Idle(row)/time.Second)), Key: k, VPC: b.VPC, Balancer: b.Key.ID, Group: row.TargetsID, Protocols: Protocols(row), Port: uint16(row.Port), Space: BalancerSpace(lb)}
 	g, ok := balance.Group(r, row)
 	if ok {
 		l.Keeps, l.Sticky, l.Proxied = balance.KeepsClient(g), balance.Sticky(g), balance.Proxied(g)

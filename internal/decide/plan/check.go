@@ -68,6 +68,11 @@ func check(o Object) error {
 		return o.check()
 	case Set:
 		return o.check()
+	case Timeout:
+		if o.Seconds == 0 || o.Seconds > 1<<31-1 {
+			return errors.New("no time")
+		}
+		return identifier(o.Name)
 	case Chain:
 		if o.Seen != nil {
 			return errors.New("a chain read back has no rules to apply")

@@ -21,6 +21,7 @@ const (
 	L4Proto     Field = "meta l4proto"
 	SPort       Field = "th sport"
 	DPort       Field = "th dport"
+	TCPFlags    Field = "tcp flags"
 	ICMPType    Field = "icmp type"
 	ICMPCode    Field = "icmp code"
 	CTState     Field = "ct state"
@@ -148,6 +149,21 @@ func (o Set) String() string {
 	return s + " }"
 }
 
+// Timeout is how long connection tracking remembers a TCP flow that is idle, for
+// flows whose rules say so.
+type Timeout struct {
+	Netns   Netns
+	Name    string
+	Seconds uint32
+}
+
+func (o Timeout) Kind() Kind  { return KindSet }
+func (o Timeout) NS() Netns   { return o.Netns }
+func (o Timeout) Key() string { return fmt.Sprintf("ct timeout %s %s", o.Netns, o.Name) }
+func (o Timeout) String() string {
+	return fmt.Sprintf("%s { protocol tcp; policy = { established : %d } }", o.Key(), o.Seconds)
+}
+
 // Element is one element of a set or map. Map values are a Verdict (verdict
 // maps) or a Value.
 type Element struct {
@@ -253,13 +269,14 @@ func Where(f Field, vs ...Value) Match { return Match{Fields: []Field{f}, Values
 func In(set string, fs ...Field) Match { return Match{Fields: fs, Set: set} }
 
 // Rule is one nft rule: all matches hold, then the statements act in the order
-// MarkFrom, CTMarkOr, NAT, then VMap or Verdict. Cause is kept as the rule's
+// MarkFrom, CTMarkOr, Timeout, NAT, then VMap or Verdict. Cause is kept as the rule's
 // comment: the id of the resource that it stands for.
 type Rule struct {
 	Match    []Match
 	Counter  bool
 	MarkFrom *Lookup // meta mark set FIELD map @map
 	CTMarkOr uint32  // ct mark set ct mark or N
+	Timeout  string  // ct timeout set "NAME"; of a flow that begins
 	NAT      *NAT
 	VMap     *Lookup // FIELDS vmap @map; no element: the rule does not match
 	Verdict  *Verdict
@@ -327,6 +344,9 @@ func (r Rule) String() string {
 	if r.CTMarkOr != 0 {
 		w = append(w, fmt.Sprintf("ct mark set ct mark or %#x", r.CTMarkOr))
 	}
+	if r.Timeout != "" {
+		w = append(w, fmt.Sprintf("ct timeout set %q", r.Timeout))
+	}
 	if r.NAT != nil {
 		w = append(w, r.NAT.String())
 	}
@@ -378,7 +398,7 @@ func (o Chain) String() string {
 	return b.String()
 }
 
-// Uses lists the names of the sets, maps and chains that the chain refers to,
+// Uses lists the names of the sets, maps, timeouts and chains that the chain refers to,
 // sorted, without duplicates: what has to exist before it.
 func (o Chain) Uses() []string {
 	var names []string
@@ -391,6 +411,7 @@ func (o Chain) Uses() []string {
 				names = append(names, l.Map)
 			}
 		}
+		names = append(names, r.Timeout)
 		if r.NAT != nil {
 			names = append(names, r.NAT.Map)
 		}

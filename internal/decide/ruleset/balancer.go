@@ -3,6 +3,7 @@ package ruleset
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -82,6 +83,9 @@ func balancing(v fabric.VPC) (objects []plan.Object, chains []plan.Chain) {
 	for _, name := range []string{mapAclTo, mapAclOn, mapGuardIn, mapGuardOn} {
 		objects = append(objects, plan.Set{Netns: ns, Name: name, Types: front[:1], Data: plan.TypeVerdict})
 	}
+	if v.Routed { // a reset has the mark of what it answers
+		objects = append(objects, plan.Sysctl{Netns: ns, Path: "net/ipv4/fwmark_reflect", Value: "1"})
+	}
 	if v.Specific {
 		objects = append(objects, plan.IPRule{Netns: ns, Family: 4, Pref: prefOn, Mark: sentOn, Mask: sentOn, Table: tableMain})
 	}
@@ -123,10 +127,30 @@ func fronts(v fabric.VPC, chain string) []plan.Rule {
 	return rules
 }
 
+// stray is a segment of a connection whose flow has ended: it was idle for too long, or
+// its target has drained (NLB User Guide, "Target group attributes").
+func stray() []plan.Match {
+	return []plan.Match{plan.Where(plan.CTState, plan.Str("new")), {Fields: []plan.Field{plan.TCPFlags}, Mask: flagsSynRst, Values: []plan.Value{plan.Num(0)}}}
+}
+
+// passing gives what the forward hook has for balancers: their flows are asked before
+// and after it. A stray segment gets so far untranslated, and with the mark of its
+// node's packets, which its answer has, too.
+func passing() []plan.Rule {
+	return []plan.Rule{
+		plan.Do(plan.Accept, "", balanced()),
+		plan.Do(plan.Reset, "", append(stray(), plan.In(setFront, asked...))...),
+	}
+}
+
+// flagsSynRst are the bits of SYN and RST in TCP's flags: a segment without either
+// belongs to a connection that is there.
+const flagsSynRst = 2 | 4
+
 // ask has the sender's groups asked, with the header as it was sent, and then the
 // node's: chain sg_dst finds no link to leave by yet, and leads to mapGuardIn.
 func ask(v fabric.VPC) plan.Chain {
-	c := plan.Chain{Name: chainAsk}
+	c := plan.Chain{Name: chainAsk, Rules: []plan.Rule{sending(v, stray()...)}} // to be reset, see passing
 	if v.Filters {
 		c.Rules = append(c.Rules, plan.Rule{VMap: &plan.Lookup{Fields: []plan.Field{plan.DAddr}, Map: mapAclTo}})
 	}
@@ -356,13 +380,17 @@ func choice(ns plan.Netns, l fabric.Listener, c fabric.Choice) []plan.Object {
 	if !l.Keeps {
 		r.CTMarkOr = hide
 	}
+	idle := plan.Timeout{Netns: ns, Name: fmt.Sprintf("idle_%d", l.Idle), Seconds: uint32(l.Idle)}
+	if slices.Contains(l.Protocols, fabric.TCP) {
+		r.Timeout = idle.Name
+	}
 	if len(c.Targets) == 1 { // all slots would say the same
 		r.NAT = &plan.NAT{Code: "dnat", To: c.Targets[0].Addr, Lo: c.Targets[0].Port, Hi: c.Targets[0].Port}
 		chain.Rules = []plan.Rule{r}
-		return []plan.Object{chain}
+		return []plan.Object{idle, chain}
 	}
 	chain.Rules = []plan.Rule{r}
-	objects := []plan.Object{plan.Set{Netns: ns, Name: slots, Types: []plan.DataType{plan.TypeMark}, Data: plan.TypeEndpoint}, chain}
+	objects := []plan.Object{idle, plan.Set{Netns: ns, Name: slots, Types: []plan.DataType{plan.TypeMark}, Data: plan.TypeEndpoint}, chain}
 	for slot, i := range c.Slots {
 		t := c.Targets[i]
 		to := plan.At(t.Addr, t.Port)

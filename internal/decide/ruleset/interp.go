@@ -425,6 +425,8 @@ func (w *walk) read(f plan.Field) (v plan.Value, ok bool) {
 		return plan.Num(uint32(w.p.SPort)), w.p.HasPorts()
 	case plan.DPort:
 		return plan.Num(uint32(w.p.DPort)), w.p.HasPorts()
+	case plan.TCPFlags:
+		return plan.Num(map[Flags]uint32{Syn: 0x02, SynAck: 0x12, Ack: 0x10, Rst: 0x04}[w.p.Flags]), w.p.Protocol == fabric.TCP
 	case plan.ICMPType:
 		return plan.Num(uint32(w.p.Type)), w.p.Protocol == fabric.ICMP
 	case plan.ICMPCode:

@@ -211,7 +211,7 @@ func source(v fabric.VPC) spelling {
 	}
 	if v.Balances {
 		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainBack), "", balanced(), answers))
-		out.forward = []plan.Rule{plan.Do(plan.Accept, "", balanced())} // asked before and after routing
+		out.forward = passing()
 	}
 	if v.Gateway { // one comparison, where the look-ups below find nothing for its packets
 		pre.Rules = append(pre.Rules, plan.Do(plan.Goto(chainFromGateway), "", gateway))

@@ -171,7 +171,7 @@ func stageOf(chain string) (fabric.Stage, bool) {
 		return fabric.Taking, true
 	case chain == chainPre || chain == chainFromGateway || chain == chainBack:
 		return fabric.Source, true
-	case chain == mapVoid || chain == chainEnter || chain == chainBehind || prefix == "n":
+	case chain == mapVoid || chain == chainAsk || chain == chainEnter || chain == chainBehind || prefix == "n":
 		return fabric.Balance, true
 	case chain == "" || chain == chainInput || chain == chainForward:
 		return fabric.Destination, true

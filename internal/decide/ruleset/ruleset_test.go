@@ -170,7 +170,7 @@ func TestReferences(t *testing.T) {
 			switch o := o.(type) {
 			case plan.Chain:
 				for _, name := range o.Uses() {
-					if !has("set", o.Netns, name) && !has("chain", o.Netns, name) {
+					if !has("set", o.Netns, name) && !has("chain", o.Netns, name) && !has("ct timeout", o.Netns, name) {
 						t.Errorf("chain %s uses %s, which is not there", o.Name, name)
 					}
 				}

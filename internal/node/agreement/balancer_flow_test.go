@@ -4,9 +4,12 @@ package agreement
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,6 +80,14 @@ func who(c net.Conn, wait time.Duration) string {
 		return ""
 	}
 	return strings.TrimSpace(string(b[:n]))
+}
+
+// wasReset says whether a connection that is used ends with a reset.
+func wasReset(c net.Conn) bool {
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	fmt.Fprintln(c, "who")
+	_, err := c.Read(make([]byte, 64))
+	return errors.Is(err, syscall.ECONNRESET)
 }
 
 // TestBalance: flows are spread evenly, stay with their target while others come and
@@ -162,15 +173,34 @@ func TestBalance(t *testing.T) {
 	// It has drained: what it had goes on no more, what others have does.
 	w.become(func(tx *state.Tx) { state.Targets.Delete(tx, fabrictest.Key("tg-1 i-a:8080")) })
 	for _, f := range open {
-		_, udp := f.Conn.(*net.UDPConn)
-		switch got := who(f.Conn, 5*time.Second); {
-		case f.at != "i-a" && got != f.at:
-			t.Errorf("a flow of %s is answered by %q when another one has drained", f.at, got)
-		case f.at == "i-a" && !udp && got != "":
-			t.Errorf("a connection of the target that has drained is answered by %q", got)
-		case f.at == "i-a" && udp && got != "i-b" && got != "i-in":
-			t.Errorf("datagrams of the target that has drained are answered by %q", got)
+		if _, udp := f.Conn.(*net.UDPConn); f.at == "i-a" && !udp {
+			if !wasReset(f.Conn) {
+				t.Error("a connection of the target that has drained is not reset")
+			}
+			continue
 		}
+		if got := who(f.Conn, 5*time.Second); f.at != "i-a" && got != f.at || got == "i-a" || got == "" {
+			t.Errorf("a flow of %s is answered by %q when i-a has drained", f.at, got)
+		}
+	}
+	// What is idle for too long is forgotten.
+	w.become(func(tx *state.Tx) {
+		row, _ := state.Listeners.Get(tx, fabrictest.Key("net/lb/80"))
+		hasty := *row
+		hasty.Attributes = hasty.Attributes.With(balance.AttrIdle, "1")
+		state.Listeners.Put(tx, &hasty)
+	})
+	w.sameAsRead("vpc-1")
+	idle := w.dial("host-far", "tcp4", front)
+	if who(idle, 5*time.Second) == "" {
+		t.Fatal("a connection gets no answer")
+	}
+	idle.SetReadDeadline(time.Now().Add(2500 * time.Millisecond))
+	if _, err := idle.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("an idle connection ends: %v", err)
+	}
+	if !wasReset(idle) {
+		t.Error("a connection that was idle for too long goes on")
 	}
 	// Without a listener nothing goes on.
 	w.become(func(tx *state.Tx) { state.Listeners.Delete(tx, fabrictest.Key("net/lb/80")) })

@@ -340,10 +340,10 @@ func another(report reach.Report) bool {
 }
 
 // begins says whether connection tracking takes the packet for the first of a flow.
-// One in the middle of a connection it does, but not in NAT gateways.
+// One in the middle of a connection it does, but not in NAT gateways and balancers.
 func (p probe) begins(report reach.Report) bool {
 	_, answers := p.Reply()
-	nat := slices.ContainsFunc(report.Forward, func(h reach.Hop) bool { return h.Kind == reach.KindNat })
+	nat := slices.ContainsFunc(report.Forward, func(h reach.Hop) bool { return h.Kind == reach.KindNat || h.Kind == reach.KindBalancer })
 	return answers && (p.Protocol != fabric.TCP || p.Flags == ruleset.Syn || p.Flags == ruleset.Ack && !nat)
 }
 

@@ -151,6 +151,11 @@ func (g gen) rules(r plan.Netns) {
 		g.os.Put(s)
 		g.elements(s, chains)
 	}
+	timeout := ""
+	if g.coin("timeout") {
+		timeout = g.of("name of timeout", "idle_60", "idle_350")
+		g.os.Put(plan.Timeout{Netns: r, Name: timeout, Seconds: map[string]uint32{"idle_60": 60, "idle_350": 350}[timeout]})
+	}
 	for i, name := range chains {
 		c := plan.Chain{Netns: r, Name: name}
 		later := chains[i+1:]
@@ -158,7 +163,11 @@ func (g gen) rules(r plan.Netns) {
 			c.Hook = &plan.Hook{Type: "nat", Hook: "prerouting", Priority: -100, Policy: "accept"}
 		}
 		for range g.num(5, "rules") {
-			c.Rules = append(c.Rules, g.rule(sets, later))
+			rule := g.rule(sets, later)
+			if g.coin("timed") {
+				rule.Timeout = timeout
+			}
+			c.Rules = append(c.Rules, rule)
 		}
 		g.os.Put(c)
 	}
@@ -261,6 +270,9 @@ func (g gen) rule(sets []plan.Set, chains []string) plan.Rule {
 			r.Match = append(r.Match, plan.Match{Fields: []plan.Field{plan.CTMark}, Mask: 0xff, Values: []plan.Value{plan.Num(uint32(g.num(3, "mark")))}})
 		case 4:
 			r.Match = append(r.Match, plan.Where(plan.ICMPType, plan.Num(8)))
+			if g.coin("tcp instead") {
+				r.Match[len(r.Match)-1] = plan.Match{Fields: []plan.Field{plan.TCPFlags}, Mask: 2, Values: []plan.Value{plan.Num(0)}}
+			}
 		case 5:
 			r.Match = append(r.Match, plan.Where(plan.IIfGroup, plan.Num(1), plan.Num(2), plan.Num(1)))
 		default:

@@ -30,7 +30,7 @@ func (w *world) do(op plan.Op, all []plan.Op) error {
 		if exists {
 			return unix.EEXIST
 		}
-	case plan.Set, plan.Chain, plan.Element, plan.IPRule:
+	case plan.Set, plan.Timeout, plan.Chain, plan.Element, plan.IPRule:
 		if exists && op.Verb == plan.Add {
 			return unix.EEXIST
 		}
@@ -53,7 +53,7 @@ func (w *world) remove(o plan.Object, all []plan.Op) error {
 	switch o := o.(type) {
 	case plan.Router:
 		w.end(o.Name)
-	case plan.Set, plan.Chain, plan.Element:
+	case plan.Set, plan.Timeout, plan.Chain, plan.Element:
 		if !w.known(o.NS()) || leaves(o.NS(), all) {
 			return nil
 		}
@@ -263,7 +263,7 @@ func (w *world) inUse(ops []plan.Op) plan.Object {
 			}
 		}
 		for _, name := range names {
-			for _, key := range []string{plan.Set{Netns: o.NS(), Name: name}.Key(), plan.Chain{Netns: o.NS(), Name: name}.Key()} {
+			for _, key := range []string{plan.Set{Netns: o.NS(), Name: name}.Key(), plan.Chain{Netns: o.NS(), Name: name}.Key(), plan.Timeout{Netns: o.NS(), Name: name}.Key()} {
 				if used, ok := gone[key]; ok {
 					return used
 				}
@@ -365,6 +365,9 @@ func (w *world) checkRule(c plan.Chain, r plan.Rule) error {
 	}
 	if r.MarkFrom != nil {
 		errs = append(errs, lookup(r.MarkFrom.Fields, r.MarkFrom.Map, plan.TypeMark))
+	}
+	if _, ok := w.objects[plan.Timeout{Netns: c.Netns, Name: r.Timeout}.Key()]; !ok && r.Timeout != "" {
+		errs = append(errs, fmt.Errorf("no timeout %s: %w", r.Timeout, unix.ENOENT))
 	}
 	if r.NAT != nil && r.NAT.Hash != nil {
 		errs = append(errs, find([]plan.DataType{plan.TypeMark}, r.NAT.Map, plan.TypeEndpoint))

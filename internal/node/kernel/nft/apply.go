@@ -32,7 +32,7 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("doing %s: %v", e.Op, e.Err) }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Apply does the operations on sets, chains and elements as one transaction. A
+// Apply does the operations on sets, timeouts, chains and elements as one transaction. A
 // run that is larger than the connection takes is cut into several, each of
 // which leaves nothing more open than before, nor half of a chain as long as a
 // chain fits. The error is an *Error where an operation is to blame.
@@ -99,8 +99,8 @@ type blame struct {
 // build writes the messages, in the order that lets everything stand before what
 // refers to it, and go after it:
 //
-//	elements that go · sets · empty chains · rules · elements · and then
-//	the rules of chains that go, sets that go, chains that go.
+//	elements that go · sets and timeouts · empty chains · rules · elements · and then
+//	the rules of chains that go, sets and timeouts that go, chains that go.
 func (b *batch) build() error {
 	var gone, put []int // of elements
 	var chains []int    // to fill
@@ -114,6 +114,10 @@ func (b *batch) build() error {
 				b.leaving[o.Name] = true
 			default:
 				return &Error{op, errors.New("the type of a set cannot change: give it another name")}
+			}
+		case plan.Timeout:
+			if op.Verb == plan.Change {
+				return &Error{op, errors.New("a timeout cannot change: give it another name")}
 			}
 		case plan.Chain:
 			if op.Verb == plan.Change {
@@ -143,6 +147,11 @@ func (b *batch) build() error {
 			writeSet(&b.w, s, b.ids, 0)
 			b.note(i)
 		}
+		if t, ok := op.Object.(plan.Timeout); ok && op.Verb == plan.Add {
+			b.unit()
+			writeTimeout(&b.w, t)
+			b.note(i)
+		}
 	}
 	for _, i := range chains {
 		if b.ops[i].Verb == plan.Add {
@@ -155,7 +164,7 @@ func (b *batch) build() error {
 		b.fill(i)
 	}
 	b.elements(put, false)
-	for _, message := range []uint16{unix.NFT_MSG_DELRULE, unix.NFT_MSG_DELSET, unix.NFT_MSG_DELCHAIN} {
+	for _, message := range []uint16{unix.NFT_MSG_DELRULE, unix.NFT_MSG_DELSET, unix.NFT_MSG_DELOBJ, unix.NFT_MSG_DELCHAIN} {
 		for i, op := range b.ops {
 			if op.Verb == plan.Remove {
 				b.remove(i, op.Object, message)
@@ -266,6 +275,11 @@ func (b *batch) remove(i int, o plan.Object, message uint16) {
 			begin(&b.w, message, 0)
 			b.w.Str(unix.NFTA_CHAIN_TABLE, plan.TableName)
 			b.w.Str(unix.NFTA_CHAIN_NAME, o.Name)
+		}
+	case plan.Timeout:
+		if message == unix.NFT_MSG_DELOBJ {
+			b.unit()
+			removeTimeout(&b.w, o)
 		}
 	case plan.Set:
 		if message == unix.NFT_MSG_DELSET {

@@ -9,7 +9,7 @@ import (
 	"github.com/localvpc/localvpc/internal/node/kernel/nl"
 )
 
-// Read gives the sets, elements and chains of the table. Chains have the
+// Read gives the sets, elements, timeouts and chains of the table. Chains have the
 // fingerprints of their rules in Seen; a rule that is not ours has an empty one.
 func Read(c *nl.Conn, ns plan.Netns) ([]plan.Object, error) {
 	sets, err := readSets(c, ns)
@@ -26,6 +26,13 @@ func Read(c *nl.Conn, ns plan.Netns) ([]plan.Object, error) {
 		for _, e := range elements {
 			all = append(all, e)
 		}
+	}
+	timeouts, err := readTimeouts(c, ns)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range timeouts {
+		all = append(all, t)
 	}
 	chains, err := readChains(c, ns)
 	if err != nil {

@@ -89,6 +89,8 @@ func fieldOf(f plan.Field) (field, error) {
 		return payload(unix.NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2), nil
 	case plan.DPort:
 		return payload(unix.NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2), nil
+	case plan.TCPFlags:
+		return payload(unix.NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1), nil
 	case plan.ICMPType:
 		return payload(unix.NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1), nil
 	case plan.ICMPCode:
@@ -173,6 +175,10 @@ func (r *ruler) expressions(rule plan.Rule, sets []uint32) error {
 			compare(w, unix.NFT_CMP_EQ, []byte{unix.IPPROTO_ICMP})
 			proto = true
 		}
+		if m.Fields[0] == plan.TCPFlags {
+			meta(unix.NFT_META_L4PROTO, 1, false).load(w, firstRegister)
+			compare(w, unix.NFT_CMP_EQ, []byte{unix.IPPROTO_TCP})
+		}
 		if m.Fields[0] == plan.L4Proto && !m.Not && len(m.Values) == 1 {
 			proto = m.Values[0] == plan.Str("icmp") || m.Values[0] == plan.Num(unix.IPPROTO_ICMP)
 		}
@@ -199,6 +205,9 @@ func (r *ruler) expressions(rule plan.Rule, sets []uint32) error {
 			w.BE32(unix.NFTA_CT_KEY, unix.NFT_CT_MARK)
 			w.BE32(unix.NFTA_CT_SREG, firstRegister)
 		})
+	}
+	if rule.Timeout != "" {
+		timeout(w, rule.Timeout)
 	}
 	if rule.NAT != nil {
 		if err := r.nat(*rule.NAT); err != nil {
