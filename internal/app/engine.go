@@ -44,7 +44,6 @@ import (
 	"github.com/localvpc/localvpc/internal/node/health"
 	"github.com/localvpc/localvpc/internal/node/imds"
 	"github.com/localvpc/localvpc/internal/node/kernel"
-	"github.com/localvpc/localvpc/internal/node/kernel/link"
 	"github.com/localvpc/localvpc/internal/node/listen"
 	"github.com/localvpc/localvpc/internal/node/reconcile"
 	"github.com/localvpc/localvpc/internal/node/relay"
@@ -243,7 +242,7 @@ func architecture() string {
 // packets makes the data plane.
 func (e *engine) packets() error {
 	if e.set.RegionLatency {
-		if err := link.CanDelay(); err != nil {
+		if err := kernel.CanDelay(); err != nil {
 			return fmt.Errorf("--region-latency: %w: leave the flag out, or load the module sch_netem", err)
 		}
 	}

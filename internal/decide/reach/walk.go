@@ -2,6 +2,7 @@ package reach
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/localvpc/localvpc/internal/decide/fabric"
 	"github.com/localvpc/localvpc/internal/decide/publicip"
@@ -268,7 +269,11 @@ func (l *leg) leave() *leg {
 	if !known {
 		var public netip.Addr
 		// An answer to what came by a peering connection is none that the gateway translates.
-		came := l.back && l.knows()
+		// Nor is what has passed the router before, on its way to an instance that passes
+		// it on: connection tracking decides about a flow's first packet once.
+		came := l.back && l.knows() || !l.back && slices.ContainsFunc(l.legs, func(o *leg) bool {
+			return o.number < l.number && o.space == l.space && o.header.Src == l.header.Src && o.header.Dst == l.header.Dst
+		})
 		if n, ok := fabric.InterfaceAt(l.r, l.vpc.Key.Scope(), l.space, l.header.Src); ok && !came && l.walk.at(n, l.header.Src).state() == nil {
 			public = fabric.PublicOf(n, l.header.Src)
 		}

@@ -200,3 +200,6 @@ func (k *Kernel) unlink(s *space) error {
 	}
 	return link.Remove(c, indexes)
 }
+
+// CanDelay says whether the kernel can make links slow: an error says why not.
+func CanDelay() error { return link.CanDelay() }

@@ -31,3 +31,6 @@ func (k *Kernel) Dump(io.Writer) error                              { return err
 func (k *Kernel) CutFlows(plan.Netns, ...plan.Flows) (int, error)   { return 0, errLinux }
 func (k *Kernel) CountFlows(plan.Netns, ...plan.Flows) (int, error) { return 0, errLinux }
 func (k *Kernel) Close() error                                      { return errLinux }
+
+// CanDelay says whether the kernel can make links slow: an error says why not.
+func CanDelay() error { return errLinux }
