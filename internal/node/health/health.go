@@ -3,20 +3,18 @@
 //
 // Invariant: what it finds out is a fact in the row of the health check, written
 // only when it says something new, and nothing else is kept: the next engine goes
-// on from the rows. One goroutine knows what is due when; a goroutine of its own
-// has only a probe that is under way, and their number is bounded.
+// on from the rows.
 package health
 
 import (
-	"container/heap"
 	"context"
-	"errors"
 	"log/slog"
 	"net/netip"
 	"reflect"
 	"sync"
 	"time"
 
+	"github.com/localvpc/localvpc/internal/node/rounds"
 	"github.com/localvpc/localvpc/internal/state"
 )
 
@@ -39,13 +37,9 @@ type Config struct {
 
 // Checkers are the health checkers. Run them once.
 type Checkers struct {
-	cfg     Config
-	due     queue
-	probes  int // under way
-	most    int // of them at one time
-	results chan result
-	written chan error // the end of a write; nil while there is none
-	dirty   map[state.Key]*target
+	cfg    Config
+	rounds *rounds.Rounds
+	dirty  map[state.Key]*target
 
 	mu      sync.Mutex
 	targets map[state.Key]*target // written by Run alone
@@ -56,7 +50,6 @@ type target struct {
 	row      *state.HealthCheck // as it was configured
 	interval time.Duration
 	checkers []*checker
-	gone     bool
 
 	// The facts, as they are in the row or about to be.
 	down         bool
@@ -66,20 +59,11 @@ type target struct {
 
 // checker asks for one target.
 type checker struct {
+	rounds.Turn
 	of     *target
 	region string
 	view   view
-	due    time.Time
-	at     int       // in the queue, or probing
 	seen   time.Time // when it last looked; of Checkers.mu
-}
-
-// probing is where a checker is that is not in the queue.
-const probing = -1
-
-type result struct {
-	c *checker
-	Result
 }
 
 // New makes checkers.
@@ -87,86 +71,27 @@ func New(cfg Config) *Checkers {
 	if cfg.Second == 0 {
 		cfg.Second = time.Second
 	}
-	return &Checkers{cfg: cfg, most: underWay, results: make(chan result), dirty: map[state.Key]*target{}, targets: map[state.Key]*target{}}
-}
-
-// Run follows the store until ctx ends.
-func (c *Checkers) Run(ctx context.Context) error {
-	snap, sub := c.cfg.Store.Subscribe()
-	defer sub.Close()
-	var running sync.WaitGroup
-	defer running.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-
-	type news struct {
-		commits []state.Commit
-		snap    *state.Snapshot
-		lost    bool
-		err     error
-	}
-	fresh := make(chan news)
-	running.Go(func() {
-		for index := snap.Index; ; {
-			n := news{}
-			if n.commits, n.snap, n.lost, n.err = sub.Next(ctx, index); n.err == nil {
-				index = n.snap.Index
-			}
-			select {
-			case fresh <- n:
-			case <-ctx.Done():
-				return
-			}
-			if n.err != nil {
-				return
-			}
-		}
-	})
-	c.adopt(snap)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		var wake <-chan time.Time // nil while nothing is due, whatever the time
-		c.start(ctx, &running)
-		if len(c.due) > 0 && c.probes < c.most {
-			timer.Reset(time.Until(c.due[0].due))
-			wake = timer.C
-		}
-		c.write(ctx, &running)
-		select {
-		case <-wake:
-		case r := <-c.results:
-			c.probes--
-			c.take(r)
-		case err := <-c.written:
-			c.written = nil
-			if err != nil && !errors.Is(err, state.ErrClosed) && ctx.Err() == nil {
-				c.cfg.Log.Warn("keeping what health checkers have seen", "error", err)
-			}
-		case n := <-fresh:
-			switch {
-			case n.err != nil:
-				if ctx.Err() != nil || errors.Is(n.err, state.ErrClosed) {
-					return nil
-				}
-				return n.err
-			case n.lost:
-				c.adopt(n.snap)
-			default:
-				for _, commit := range n.commits {
-					for _, change := range commit.Changes {
-						if change.Table == state.HealthChecks.Name() {
-							row, _ := change.After.(*state.HealthCheck)
-							c.follow(change.Key, row, 0)
-						}
+	c := &Checkers{cfg: cfg, dirty: map[state.Key]*target{}, targets: map[state.Key]*target{}}
+	c.rounds = rounds.New(rounds.Config{
+		Store: cfg.Store, Most: underWay, What: "what health checkers have seen", Log: cfg.Log,
+		Adopt: c.adopt,
+		Follow: func(_ *state.Snapshot, commits []state.Commit) {
+			for _, commit := range commits {
+				for _, change := range commit.Changes {
+					if change.Table == state.HealthChecks.Name() {
+						row, _ := change.After.(*state.HealthCheck)
+						c.follow(change.Key, row, 0)
 					}
 				}
 			}
-		case <-ctx.Done():
-			return nil
-		}
-	}
+		},
+		Facts: c.found,
+	})
+	return c
 }
+
+// Run follows the store until ctx ends.
+func (c *Checkers) Run(ctx context.Context) error { return c.rounds.Run(ctx) }
 
 // Seen tells when the checker in a Region last looked; zero if it has not since the
 // engine began.
@@ -216,13 +141,10 @@ func (c *Checkers) follow(k state.Key, h *state.HealthCheck, later time.Duration
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old != nil {
-		old.gone = true
 		delete(c.targets, k)
 		delete(c.dirty, k)
 		for _, one := range old.checkers {
-			if one.at != probing {
-				heap.Remove(&c.due, one.at)
-			}
+			c.rounds.Remove(&one.Turn)
 		}
 	}
 	if h == nil || h.Disabled || h.Interval <= 0 {
@@ -231,14 +153,19 @@ func (c *Checkers) follow(k state.Key, h *state.HealthCheck, later time.Duration
 	regions := regionsOf(h)
 	t := &target{row: h, interval: c.interval(h), down: h.Down, observations: of(h.Observations, regions), failures: of(h.Failures, regions)}
 	for i, region := range regions {
-		one := &checker{of: t, region: region, due: time.Now().Add(later + stagger(t.interval, i, len(regions)))}
+		one := &checker{of: t, region: region}
+		one.Due, one.Every = time.Now().Add(later+stagger(t.interval, i, len(regions))), t.interval
+		one.Ask = func(ctx context.Context) func() {
+			r := c.cfg.Probe(ctx, h)
+			return func() { c.take(one, r) }
+		}
 		for _, o := range t.observations {
 			if o.Region == region {
 				one.view.down = o.Down
 			}
 		}
 		t.checkers = append(t.checkers, one)
-		heap.Push(&c.due, one)
+		c.rounds.Add(&one.Turn)
 	}
 	c.targets[k] = t
 	if len(t.observations) != len(h.Observations) || len(t.failures) != len(h.Failures) {
@@ -254,37 +181,12 @@ func same(a, b *state.HealthCheck) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// start begins the probes that are due.
-func (c *Checkers) start(ctx context.Context, running *sync.WaitGroup) {
-	for now := time.Now(); len(c.due) > 0 && c.probes < c.most && !c.due[0].due.After(now); {
-		one := heap.Pop(&c.due).(*checker)
-		c.probes++
-		running.Go(func() {
-			r := result{one, c.cfg.Probe(ctx, one.of.row)}
-			select {
-			case c.results <- r:
-			case <-ctx.Done():
-			}
-		})
-	}
-}
-
-// take takes the result of a probe.
-func (c *Checkers) take(r result) {
-	one, t := r.c, r.c.of
-	if t.gone {
-		return
-	}
-	now := time.Now()
+// take takes what a probe has seen.
+func (c *Checkers) take(one *checker, r Result) {
+	t, now := one.of, time.Now()
 	c.mu.Lock()
 	one.seen = now
 	c.mu.Unlock()
-	// An interval after it was due, unless that has passed.
-	if one.due = one.due.Add(t.interval); one.due.Before(now) {
-		one.due = now.Add(t.interval)
-	}
-	heap.Push(&c.due, one)
-
 	one.view = one.view.see(r.Healthy, t.row.Threshold)
 	o := state.HealthObservation{Region: one.region, IP: c.cfg.Address(), Status: r.Status, Time: now.UTC().Truncate(time.Millisecond), Down: one.view.down}
 	var fresh, worse bool
@@ -310,27 +212,21 @@ func (t *target) judge() {
 	t.down = !verdict(up, len(t.checkers))
 }
 
-// write puts what is new into the rows, one transaction at a time.
-func (c *Checkers) write(ctx context.Context, running *sync.WaitGroup) {
-	if len(c.dirty) == 0 || c.written != nil {
-		return
+// found gives what is new, for the rows.
+func (c *Checkers) found() func(tx *state.Tx) {
+	if len(c.dirty) == 0 {
+		return nil
 	}
 	facts := make([]target, 0, len(c.dirty))
 	for _, t := range c.dirty {
 		facts = append(facts, *t)
 	}
 	clear(c.dirty)
-	written := make(chan error, 1)
-	c.written = written
-	running.Go(func() {
-		_, err := c.cfg.Store.Write(ctx, func(tx *state.Tx) error {
-			for i := range facts {
-				facts[i].put(tx)
-			}
-			return nil
-		})
-		written <- err
-	})
+	return func(tx *state.Tx) {
+		for i := range facts {
+			facts[i].put(tx)
+		}
+	}
 }
 
 // put writes the facts into the row, if that still asks for the same.
@@ -342,30 +238,4 @@ func (t *target) put(tx *state.Tx) {
 	next := *h
 	next.Down, next.Observations, next.Failures = t.down, t.observations, t.failures
 	state.HealthChecks.Put(tx, &next)
-}
-
-// queue is the checkers that wait, the one that is due first on top.
-type queue []*checker
-
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-
-func (q queue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].at, q[j].at = i, j
-}
-
-func (q *queue) Push(x any) {
-	one := x.(*checker)
-	one.at = len(*q)
-	*q = append(*q, one)
-}
-
-func (q *queue) Pop() any {
-	last := len(*q) - 1
-	one := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	one.at = probing
-	return one
 }

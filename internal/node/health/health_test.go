@@ -49,7 +49,7 @@ func (w *world) start() {
 		Store: w.store, Probe: w.probe, Log: slog.New(slog.DiscardHandler),
 		Address: func() netip.Addr { return netip.MustParseAddr("198.18.0.1") },
 	})
-	w.c.most = bound
+	w.c.rounds.Most = bound
 	w.cancel, w.ended = cancel, make(chan error, 1)
 	go func() { w.ended <- w.c.Run(ctx) }()
 	synctest.Wait()
@@ -267,8 +267,8 @@ func TestNotAsked(t *testing.T) {
 			t.Error("a deleted check is asked for")
 		}
 		w.write(func(tx *state.Tx) { tx.Clear() })
-		if len(w.c.targets) != 0 || len(w.c.due) != 0 {
-			t.Errorf("after a reset there are %d targets, %d due", len(w.c.targets), len(w.c.due))
+		if len(w.c.targets) != 0 || w.c.rounds.Waiting() != 0 {
+			t.Errorf("after a reset there are %d targets, %d due", len(w.c.targets), w.c.rounds.Waiting())
 		}
 	})
 }

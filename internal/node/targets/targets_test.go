@@ -63,7 +63,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := New(Config{Store: w.store, Probe: w.probe, Log: slog.New(slog.DiscardHandler)})
-	c.most = 16 // the race detector of Go 1.26 fails over thousands of timers in a bubble (golang/go issue 78156)
+	c.rounds.Most = 16 // the race detector of Go 1.26 fails over thousands of timers in a bubble (golang/go issue 78156)
 	w.cancel, w.ended = cancel, make(chan error, 1)
 	go func() { w.ended <- c.Run(ctx) }()
 	synctest.Wait()
