@@ -50,7 +50,11 @@ func elb[Out, In any](b *balanced, action string, in *In) *Out {
 // stageBalanced makes all of it. Checks ask every half second: 5 s, AWS's shortest
 // interval, at a tenth.
 func stageBalanced(t *testing.T, w *world, serve string, attributes ...elbv2.TargetGroupAttribute) *balanced {
-	w.up(t, "--ephemeral", "--health-interval-scale", "0.1")
+	keeping := []string{"--ephemeral"}
+	if w.dir != "" {
+		keeping = []string{"--data", w.dir}
+	}
+	w.up(t, append(keeping, "--health-interval-scale", "0.1")...)
 	c := w.ec2
 	b := &balanced{world: w, elb: client.New(w.URL, "us-east-1", "test", "test"),
 		public: map[string]string{}, private: map[string]string{}, nat: map[string]string{}, server: map[string]string{}, addr: map[string]string{}}

@@ -26,11 +26,12 @@ func (e *engine) Health() any {
 	h.Faults = len(fault.List(e.store.Snapshot()))
 	if e.inside == nil {
 		h.Notes = append(slices.Clone(e.set.Notes), "no packets: instances do not run, the API records them and explain computes")
+		h.Notes = append(h.Notes, e.loggedNowhere()...)
 		return h
 	}
 	h.Root = e.inside.Root
 	h.Instances, h.Hosts = e.guests.Running()
-	h.Notes = slices.Concat(e.set.Notes, e.notes, e.guests.Notes())
+	h.Notes = slices.Concat(e.set.Notes, e.notes, e.guests.Notes(), e.loggedNowhere())
 	if err := e.nodes.Failing(); err != nil {
 		h.Problem = err.Error()
 	}

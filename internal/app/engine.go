@@ -37,6 +37,7 @@ import (
 	"github.com/localvpc/localvpc/internal/decide/ruleset"
 	"github.com/localvpc/localvpc/internal/front/apiserver"
 	"github.com/localvpc/localvpc/internal/front/cli"
+	"github.com/localvpc/localvpc/internal/node/accesslog"
 	"github.com/localvpc/localvpc/internal/node/authority"
 	"github.com/localvpc/localvpc/internal/node/datagram"
 	"github.com/localvpc/localvpc/internal/node/dnsserver"
@@ -86,6 +87,7 @@ type engine struct {
 	health *health.Checkers
 	checks *targets.Checks
 	relay  *relay.Relay
+	logs   *accesslog.Logs // nil with nowhere to keep them
 
 	hosts    chan struct{} // taken while an outside host is made or removed
 	resolver *dnsserver.Server
@@ -291,7 +293,7 @@ func (e *engine) packets() error {
 		In: e.kernel.In, Handlers: handlers, Vpc: e.vpcOf, Keeper: e.inside, Log: e.log,
 	}, e.inside.Stored)
 	e.nodes = reconcile.New(reconcile.Config{Store: e.store, Kernel: e.kernel, Services: services, Host: e.guests, Log: e.log})
-	e.health, e.checks = e.checkers(), e.targetChecks()
+	e.health, e.checks, e.logs = e.checkers(), e.targetChecks(), e.accessLogs()
 	return nil
 }
 
@@ -378,6 +380,11 @@ func (e *engine) settle(ctx context.Context, index uint64) error {
 	if err := e.nodes.Wait(ctx, index); err != nil {
 		return err
 	}
+	if e.logs != nil {
+		if err := e.logs.Wait(ctx, index); err != nil {
+			return err
+		}
+	}
 	return e.nodes.WaitArrived(ctx, index)
 }
 
@@ -445,7 +452,7 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 	defer e.end(nil)
 	e.life = ctx
 	var running sync.WaitGroup
-	failed := make(chan error, 5)
+	failed := make(chan error, 6)
 	if e.nodes != nil {
 		running.Go(func() {
 			if err := e.nodes.Run(ctx); err != nil {
@@ -460,7 +467,11 @@ func (e *engine) run(ctx context.Context, l net.Listener, ready func(string) err
 			return nil
 		}
 		e.sweep()
-		for _, run := range []func(context.Context) error{e.health.Run, e.checks.Run, e.relay.Run} {
+		runs := []func(context.Context) error{e.health.Run, e.checks.Run, e.relay.Run}
+		if e.logs != nil {
+			runs = append(runs, e.logs.Run)
+		}
+		for _, run := range runs {
 			running.Go(func() {
 				if err := run(ctx); err != nil {
 					failed <- err

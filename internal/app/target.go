@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"github.com/localvpc/localvpc/internal/decide/balance"
 	"github.com/localvpc/localvpc/internal/decide/plan"
+	"github.com/localvpc/localvpc/internal/node/accesslog"
 	"github.com/localvpc/localvpc/internal/node/datagram"
 	"github.com/localvpc/localvpc/internal/node/dial"
 	"github.com/localvpc/localvpc/internal/node/relay"
@@ -45,6 +47,23 @@ func (e *engine) relays() *relay.Relay {
 	return relay.New(relay.Config{Store: e.store, Log: e.log, Dial: func(ctx context.Context, b *state.LoadBalancer, node netip.Addr, to netip.AddrPort) (*net.TCPConn, error) {
 		return dial.TCP(ctx, e.kernel.In, plan.Netns(balance.Space(b)), node, to)
 	}})
+}
+
+// accessLogs makes the access logs of load balancers; nil where nothing is kept.
+func (e *engine) accessLogs() *accesslog.Logs {
+	if e.set.Data == "" {
+		return nil
+	}
+	return accesslog.New(accesslog.Config{Store: e.store, Dir: filepath.Join(e.set.Data, "s3"), Settled: e.nodes.Wait, Log: e.log,
+		Watch: func(ns plan.Netns) (accesslog.Watch, error) { return e.kernel.Watch(ns) }})
+}
+
+// loggedNowhere is the note about access logs that balancers ask for in vain.
+func (e *engine) loggedNowhere() []string {
+	if e.logs != nil || !accesslog.Any(e.store.Snapshot()) {
+		return nil
+	}
+	return []string{"access logs of load balancers are written nowhere: keep data with up --data DIR, and packets"}
 }
 
 // balancerIn finds the balancer whose namespace it is.

@@ -212,14 +212,15 @@ func live(r state.Reader, b *state.LoadBalancer, zone string, g *state.TargetGro
 	return out
 }
 
-// balances says whether a VPC has a balancer that carries packets.
-func balances(r state.Reader, scope state.Scope, vpc string) bool {
+// balances says whether a VPC has a balancer that carries packets, and one whose
+// flows are logged.
+func balances(r state.Reader, scope state.Scope, vpc string) (some, logs bool) {
 	for b := range state.LoadBalancers.By(r, state.ByVpc, vpc) {
 		if b.Scope() == scope && balance.Carries(b) {
-			return true
+			some, logs = true, logs || balance.Logs(b)
 		}
 	}
-	return false
+	return some, logs
 }
 
 // guards says whether a group is a balancer's: then its members are also those that

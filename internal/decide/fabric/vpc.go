@@ -28,6 +28,7 @@ type VPC struct {
 	Faulty   bool // something in it is broken on purpose
 	Peered   bool // packets pass a peering connection of it
 	Balances bool // it has a network load balancer
+	Logs     bool // … whose flows are logged
 }
 
 // Service is something that the VPC itself answers. No group and no ACL is
@@ -66,7 +67,7 @@ func LoadVPC(r state.Reader, k state.Key) (VPC, bool) {
 			v.Specific = v.Specific || route.Target != Local && v.Within(route.Destination)
 		}
 	}
-	v.Balances = balances(r, k.Scope(), k.ID)
+	v.Balances, v.Logs = balances(r, k.Scope(), k.ID)
 	for n := range state.NetworkInterfaces.By(r, state.ByUnchecked, k.ID) {
 		if n.Scope() == k.Scope() {
 			v.Forwards = true

@@ -86,6 +86,11 @@ func balancing(v fabric.VPC) (objects []plan.Object, chains []plan.Chain) {
 	if v.Routed { // a reset has the mark of what it answers
 		objects = append(objects, plan.Sysctl{Netns: ns, Path: "net/ipv4/fwmark_reflect", Value: "1"})
 	}
+	if v.Logs { // what the log of a flow says: its bytes, and when it began
+		for _, name := range []string{"acct", "timestamp"} {
+			objects = append(objects, plan.Sysctl{Netns: ns, Path: "net/netfilter/nf_conntrack_" + name, Value: "1"})
+		}
+	}
 	if v.Specific {
 		objects = append(objects, plan.IPRule{Netns: ns, Family: 4, Pref: prefOn, Mark: sentOn, Mask: sentOn, Table: tableMain})
 	}

@@ -34,3 +34,10 @@ func (k *Kernel) Close() error                                      { return err
 
 // CanDelay says whether the kernel can make links slow: an error says why not.
 func CanDelay() error { return errLinux }
+
+// Watch is of no router here.
+type Watch struct{}
+
+func (k *Kernel) Watch(plan.Netns) (*Watch, error)      { return nil, errLinux }
+func (w *Watch) Next(func(Flow)) (lost bool, err error) { return false, errLinux }
+func (w *Watch) Close() error                           { return errLinux }

@@ -17,14 +17,13 @@ const attrProtected = "deletion_protection.enabled"
 const attrDenyGateway = "ipv6.deny_all_igw_traffic"
 
 // balancerAttributes are those of network load balancers (ELBv2 API Reference,
-// LoadBalancerAttribute). Access logs are of TLS requests alone, on AWS as well;
-// their settings are stored until there are TLS listeners.
+// LoadBalancerAttribute).
 var balancerAttributes = attributes{
 	noun: "Load balancer", most: 20,
 	list: []attribute{
-		{key: "access_logs.s3.enabled", value: "false", values: boolean},
-		{key: "access_logs.s3.bucket"},
-		{key: "access_logs.s3.prefix"},
+		{key: balance.AttrLogs, value: "false", values: boolean},
+		{key: balance.AttrLogBucket, check: named(balance.LogBucket)},
+		{key: balance.AttrLogPrefix, check: named(balance.LogPrefix)},
 		{key: attrProtected, value: "false", values: boolean},
 		{key: attrDenyGateway, value: "false", values: boolean},
 		{key: balance.AttrCrossZone, value: "false", values: boolean},
@@ -52,6 +51,16 @@ func notOffered(only string) func(string) error {
 	}
 }
 
+// named is the check of a text that names a place.
+func named(wrong func(string) error) func(string) error {
+	return func(text string) error {
+		if err := wrong(text); err != nil {
+			return invalid("is not valid: %s", err)
+		}
+		return nil
+	}
+}
+
 // ModifyLoadBalancerAttributes sets attributes of a balancer.
 func (s *Service) ModifyLoadBalancerAttributes(tx *state.Tx, c authz.Caller, in *api.ModifyLoadBalancerAttributesInput) (*api.ModifyLoadBalancerAttributesOutput, error) {
 	old, err := balancerKind.find(tx, c, *in.LoadBalancerArn)
@@ -63,7 +72,7 @@ func (s *Service) ModifyLoadBalancerAttributes(tx *state.Tx, c authz.Caller, in 
 	if err != nil {
 		return nil, err
 	}
-	if b.Attribute("access_logs.s3.enabled", "false") == "true" && b.Attribute("access_logs.s3.bucket", "") == "" {
+	if b.Attribute(balance.AttrLogs, "false") == "true" && b.Attribute(balance.AttrLogBucket, "") == "" {
 		return nil, invalid("The value of 'access_logs.s3.bucket' cannot be empty when access logs are enabled")
 	}
 	state.LoadBalancers.Put(tx, &b)
