@@ -149,9 +149,22 @@ resource "aws_eip" "spare" {
   domain = "vpc"
 }
 
+# AWS wants the name to lead to the address before the address leads to the name.
+resource "aws_route53_zone" "mail" {
+  name = "example.com"
+}
+
+resource "aws_route53_record" "mail" {
+  zone_id = aws_route53_zone.mail.zone_id
+  name    = "mail.example.com"
+  type    = "A"
+  ttl     = 300
+  records = [aws_eip.spare.public_ip]
+}
+
 resource "aws_eip_domain_name" "spare" {
   allocation_id = aws_eip.spare.allocation_id
-  domain_name   = "mail.example.com"
+  domain_name   = aws_route53_record.mail.fqdn
 }
 
 data "aws_eip" "front" {
