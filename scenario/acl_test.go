@@ -275,6 +275,7 @@ output "c" { value = aws_subnet.c.id }
 // associations, and the default one taken over; a changed rule is made anew;
 // plans are empty afterwards; destroy leaves nothing.
 func TestTerraformAcls(t *testing.T) {
+	t.Parallel()
 	needPackets(t)
 	have(t, "terraform")
 	mirrors := pluginFolders()

@@ -49,6 +49,7 @@ func have(t *testing.T, program string) {
 
 // TestAWSCLI plays the session with the stock AWS CLI, waiters included.
 func TestAWSCLI(t *testing.T) {
+	t.Parallel()
 	needPackets(t)
 	have(t, "aws")
 	w := (&world{uid: os.Getuid()}).up(t)

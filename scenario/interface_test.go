@@ -348,6 +348,7 @@ output "host" { value = aws_network_interface_attachment.second.instance_id }
 // change by plans, after each of which there is nothing to do; destroy leaves
 // nothing.
 func TestTerraformInterfaces(t *testing.T) {
+	t.Parallel()
 	needPackets(t)
 	have(t, "terraform")
 	mirrors := pluginFolders()

@@ -238,7 +238,7 @@ func TestDemo(t *testing.T) {
 // TestDemoSessions: the scenarios that have a session of their own, each with
 // what was to be seen in it.
 func TestDemoSessions(t *testing.T) {
-	inTurn(t, func(t *testing.T, w *world) {
+	eachUser(t, func(t *testing.T, w *world) {
 		w.t = t
 		for name, has := range map[string][]string{
 			"S2": {"Here is web1.\n", "Here is web2.\n", "back\n", "exit code 28, as expected"},

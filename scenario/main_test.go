@@ -60,7 +60,7 @@ func run(m *testing.M) int {
 	}
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		f.Value.Set(strconv.Itoa(max(4, runtime.GOMAXPROCS(0)))) // Terraform's provider waits by the clock
+		f.Value.Set(strconv.Itoa(max(6, runtime.GOMAXPROCS(0)))) // Terraform's provider waits by the clock
 	}
 	return m.Run()
 }
@@ -74,8 +74,10 @@ func needPackets(t *testing.T) {
 }
 
 // eachUser runs fn as who runs the tests and, if that is root, as an ordinary user
-// at the same time: most of what they do is waiting, for packets that must not come.
+// at the same time, and beside other tests: most of what they do is waiting, for packets
+// that must not come.
 func eachUser(t *testing.T, fn func(t *testing.T, w *world)) {
+	t.Parallel()
 	inTurn(t, func(t *testing.T, w *world) {
 		t.Parallel()
 		fn(t, w)
@@ -84,6 +86,7 @@ func eachUser(t *testing.T, fn func(t *testing.T, w *world)) {
 
 // inTurn is eachUser where one after the other is meant.
 func inTurn(t *testing.T, fn func(t *testing.T, w *world)) {
+	t.Helper()
 	needPackets(t)
 	if os.Getuid() != 0 {
 		t.Run("user", func(t *testing.T) { fn(t, &world{uid: os.Getuid()}) })

@@ -214,6 +214,7 @@ func TestRoute53CLI(t *testing.T) {
 // after each is empty; destroy leaves nothing. It takes its time: the provider
 // waits 10 seconds and more before it asks whether a change is in sync.
 func TestTerraformRoute53(t *testing.T) {
+	t.Parallel()
 	have(t, "terraform")
 	mirrors := pluginFolders()
 	if len(mirrors) == 0 {
