@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/localvpc/localvpc/internal/node/kernel/testns"
 	"github.com/localvpc/localvpc/internal/node/sandbox/guest"
 	"github.com/localvpc/localvpc/internal/node/sandbox/guest/tool"
 )
@@ -100,7 +101,7 @@ func again(next string, env []string, sys *syscall.SysProcAttr) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	cmd := exec.Command("/proc/self/fd/"+strconv.Itoa(fd), os.Args[1:]...)
+	cmd := exec.Command("/proc/self/fd/"+strconv.Itoa(fd), testns.Args()...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	for _, entry := range os.Environ() {
 		if !strings.HasPrefix(entry, "HOME=") && !strings.HasPrefix(entry, stage+"=") {

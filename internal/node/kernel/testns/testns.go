@@ -120,12 +120,18 @@ func again(name, value string, attr *syscall.SysProcAttr) int {
 }
 
 func run(value string, attr *syscall.SysProcAttr) error {
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd := exec.Command("/proc/self/exe", Args()...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), variable+"="+value)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = attr
 	return cmd.Run()
+}
+
+// Args are the arguments for this test binary run once more: without the file that the
+// go command keeps for its cache, which neither another user nor other mounts can open.
+func Args() []string {
+	return slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool { return strings.HasPrefix(arg, "-test.testlogfile") })
 }
 
 func cut(s, prefix string) (string, bool) {
