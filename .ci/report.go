@@ -2,6 +2,8 @@
 // each package, which tests were skipped and why, and all that failing tests said. It
 // ends with status 1 if a test failed, or if one that needs namespaces was skipped
 // and -namespaces says that there are some.
+//
+// Invariant: what a test said is shown if it failed, and never otherwise; nothing is run.
 package main
 
 import (
